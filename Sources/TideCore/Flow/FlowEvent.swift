@@ -1,0 +1,246 @@
+/// What is done with a connection's bytes.
+public enum FlowTreatment: String, CaseIterable, Sendable {
+  /// Decrypted (or plain) and inspected.
+  case intercepted
+  /// Relayed without being decrypted.
+  case passthrough
+  /// Answered by us; nothing was dialled.
+  case sinkhole
+  /// Not let through.
+  case refused
+}
+
+/// An address that a name resolved to, and what was concluded of it.
+public struct Candidate: Hashable, Sendable {
+  /// The address.
+  public let address: IPAddress
+  /// Where it lies.
+  public let region: Region
+
+  /// Joins an address and its region.
+  public init(address: IPAddress, region: Region) {
+    self.address = address
+    self.region = region
+  }
+}
+
+/// What is known of a connection once its destination is decided; shared by all of its flows.
+public final class ConnectionFacts: Sendable {
+  /// The connection.
+  public let connection: ConnectionID
+  /// The device's name: its profile's, else the client's address.
+  public let device: String
+  /// The client's address.
+  public let client: IPAddress
+  /// What the client asked for.
+  public let authority: Authority
+  /// The server name in the hello, if any.
+  public let serverName: Hostname?
+  /// The address dialled; nil if none was.
+  public let address: IPAddress?
+  /// The region of the address dialled, or of the candidate that decided.
+  public let region: Region
+  /// Every address the name resolved to.
+  public let candidates: [Candidate]
+  /// What is done.
+  public let treatment: FlowTreatment
+  /// `https` if TLS was terminated or passed, else `http`.
+  public let scheme: String
+
+  /// Joins the facts.
+  public init(
+    connection: ConnectionID,
+    device: String,
+    client: IPAddress,
+    authority: Authority,
+    serverName: Hostname?,
+    address: IPAddress?,
+    region: Region,
+    candidates: [Candidate],
+    treatment: FlowTreatment,
+    scheme: String
+  ) {
+    self.connection = connection
+    self.device = device
+    self.client = client
+    self.authority = authority
+    self.serverName = serverName
+    self.address = address
+    self.region = region
+    self.candidates = candidates
+    self.treatment = treatment
+    self.scheme = scheme
+  }
+}
+
+/// A flow as it begins.
+public struct FlowStart: Sendable {
+  /// The flow.
+  public let flow: FlowID
+  /// Its connection.
+  public let facts: ConnectionFacts
+  /// When its first byte was read.
+  public let time: WallTime
+  /// The request's method; empty for a tunnel.
+  public let method: String
+  /// The whole URL; `host:port` for a tunnel.
+  public let url: String
+  /// `http/1.1`, `tls` for a tunnel that is passed, `tcp` for one that is not TLS.
+  public let protocolName: String
+
+  /// Joins the start of a flow.
+  public init(
+    flow: FlowID,
+    facts: ConnectionFacts,
+    time: WallTime,
+    method: String,
+    url: String,
+    protocolName: String
+  ) {
+    self.flow = flow
+    self.facts = facts
+    self.time = time
+    self.method = method
+    self.url = url
+    self.protocolName = protocolName
+  }
+}
+
+/// A flow as it ends.
+public struct FlowEnd: Sendable {
+  /// The flow.
+  public let flow: FlowID
+  /// When its last byte was written.
+  public let time: WallTime
+  /// The status that the device saw; 0 if none.
+  public let status: Int
+  /// Bytes of request content that the device sent.
+  public let requestBytes: UInt64
+  /// Bytes of response content that were sent to the device.
+  public let responseBytes: UInt64
+  /// How many findings were made.
+  public let findings: Int
+  /// The strictest verdict.
+  public let verdict: Verdict
+  /// Bytes of the request's content that had left before a block; nil unless blocked by content.
+  public let exposure: UInt64?
+  /// Why it ended, if not by its own protocol.
+  public let failure: FlowFailure?
+
+  /// Joins the end of a flow.
+  public init(
+    flow: FlowID,
+    time: WallTime,
+    status: Int,
+    requestBytes: UInt64,
+    responseBytes: UInt64,
+    findings: Int,
+    verdict: Verdict,
+    exposure: UInt64?,
+    failure: FlowFailure?
+  ) {
+    self.flow = flow
+    self.time = time
+    self.status = status
+    self.requestBytes = requestBytes
+    self.responseBytes = responseBytes
+    self.findings = findings
+    self.verdict = verdict
+    self.exposure = exposure
+    self.failure = failure
+  }
+}
+
+/// Which version of a message's bytes: as they came, or as they went on after redaction.
+public enum BodyStage: String, CaseIterable, Sendable {
+  /// As received.
+  case original
+  /// As forwarded; recorded only where it differs from the original.
+  case sent
+}
+
+/// One TLS leg once its handshake is over.
+public struct HandshakeFacts: Sendable {
+  /// Which side.
+  public let leg: String
+  /// Such as `TLSv1.3`.
+  public let version: String
+  /// The cipher suite's IANA name.
+  public let cipher: String
+  /// The protocol agreed on by ALPN; nil if none.
+  public let applicationProtocol: String?
+  /// The upstream's certificates as sent, DER, leaf first; empty downstream.
+  public let chain: [Bytes]
+  /// `ok`, or why verification failed; nil downstream.
+  public let verification: String?
+
+  /// Joins the facts of a handshake.
+  public init(
+    leg: String,
+    version: String,
+    cipher: String,
+    applicationProtocol: String?,
+    chain: [Bytes],
+    verification: String?
+  ) {
+    self.leg = leg
+    self.version = version
+    self.cipher = cipher
+    self.applicationProtocol = applicationProtocol
+    self.chain = chain
+    self.verification = verification
+  }
+}
+
+/// What the data plane reports, in order, to whoever records it.
+public enum FlowEvent: Sendable {
+  /// A device connected.
+  case connectionOpened(ConnectionID, client: IPAddress, device: String, time: WallTime)
+  /// A destination was resolved and decided on, before anything was dialled.
+  case destinationDecided(
+    ConnectionID,
+    authority: Authority,
+    candidates: [Candidate],
+    decision: String,
+    rule: RuleID?,
+    time: WallTime
+  )
+  /// The device's ClientHello.
+  case hello(ConnectionID, HelloFacts, time: WallTime)
+  /// A TLS handshake ended, well or badly.
+  case handshake(ConnectionID, HandshakeFacts, time: WallTime)
+  /// A flow began.
+  case flowStarted(FlowStart)
+  /// A message's head.
+  case head(FlowID, Direction, BodyStage, Bytes)
+  /// The next bytes of a message's content, as on the wire without transfer coding.
+  case body(FlowID, Direction, BodyStage, Bytes)
+  /// A message's trailer section, serialised.
+  case trailers(FlowID, Direction, BodyStage, Bytes)
+  /// Identifiers were found.
+  case findings(FlowID, [Finding], Verdict, time: WallTime)
+  /// What an operator should know about a flow: a limit reached, a body not inspected to its end.
+  case note(FlowID, String, time: WallTime)
+  /// A flow ended.
+  case flowEnded(FlowEnd)
+  /// A connection ended.
+  case connectionClosed(ConnectionID, FlowFailure?, time: WallTime)
+}
+
+/// How a recorder takes an event.
+public enum Offer: Sendable {
+  /// Taken.
+  case accepted
+  /// Taken, but the sender is to stop reading from its peers until `hasRoom` is true.
+  case pause
+}
+
+/// Whoever records what the data plane reports.
+///
+/// Called from every loop; must not block.
+public protocol FlowEventSink: Sendable {
+  /// Takes an event.
+  func offer(_ event: FlowEvent) -> Offer
+  /// Whether a sender that was told to pause may go on.
+  var hasRoom: Bool { get }
+}

@@ -1,0 +1,51 @@
+/// Every bound of the data plane, in one place (sizes in bytes).
+public struct Limits: Sendable {
+  /// The most bytes of a ClientHello, records included; beyond it the connection is closed.
+  public var helloBytes = 128 << 10
+  /// The most bytes of a message head; beyond it `431` to a client, `502` for a server.
+  public var headBytes = 64 << 10
+  /// The most fields of a head or trailer section; beyond it as for `headBytes`.
+  public var headFields = 128
+  /// The most bytes of one chunk-size line with its extensions; beyond it the message is refused.
+  public var chunkLineBytes = 4 << 10
+  /// The inspection window: what is held back at most so that no match is partly released.
+  public var windowBytes = 64 << 10
+  /// The most bytes of a body that is held whole; beyond it the rule's `otherwise`.
+  public var holdBytes = 1 << 20
+  /// The most decoded bytes that are inspected per flow and direction.
+  public var decodedBytes = 8 << 20
+  /// The most decoded bytes per encoded byte.
+  public var decodedRatio = 100
+  /// The output queue of a leg above which the other leg is not read.
+  public var outputHigh = 256 << 10
+  /// The output queue of a leg below which the other leg is read again.
+  public var outputLow = 64 << 10
+  /// The most connections per loop; beyond it nothing is accepted.
+  public var connectionsPerLoop = 4_096
+  /// The most leaves in a loop's cache; the least recently used goes first.
+  public var leaves = 1_024
+  /// The most candidates that are judged and dialled for one name.
+  public var candidates = 16
+
+  /// The defaults.
+  public init() {}
+}
+
+/// How long each wait may last, in nanoseconds.
+public struct Timeouts: Sendable {
+  /// For a name's addresses.
+  public var dns: UInt64 = 5_000_000_000
+  /// For a TCP connection, per candidate.
+  public var connect: UInt64 = 10_000_000_000
+  /// For a TLS handshake, and for a hello.
+  public var handshake: UInt64 = 10_000_000_000
+  /// For a whole request head, once its first byte is there.
+  public var header: UInt64 = 15_000_000_000
+  /// For a response head after the request's end.
+  public var response: UInt64 = 60_000_000_000
+  /// Without a byte either way.
+  public var idle: UInt64 = 300_000_000_000
+
+  /// The defaults.
+  public init() {}
+}

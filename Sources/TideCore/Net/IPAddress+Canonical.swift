@@ -1,0 +1,77 @@
+/// The spellings and disguises of an address: what a resolver would accept, what an address carries.
+extension IPAddress {
+  /// Reads any spelling that `inet_aton` or a browser takes for an address.
+  ///
+  /// Beyond the strict forms: brackets, a zone, a trailing dot, and IPv4 in one to four parts that are
+  /// decimal, octal (`0177.1`) or hexadecimal (`0x7f000001`), the last part filling the rest. Policy
+  /// must see through these, or `2130706433` would be a door to the loopback address.
+  public init?(lenient text: some StringProtocol) {
+    var text = String(text)
+    if text.hasPrefix("["), text.hasSuffix("]") { text = String(text.dropFirst().dropLast()) }
+    if text.contains(":"), let zone = text.firstIndex(of: "%") { text = String(text[..<zone]) }
+    if text.hasSuffix(".") { text.removeLast() }
+    if let strict = IPAddress(text) {
+      self = strict
+      return
+    }
+    let parts = text.utf8.split(separator: 0x2E, omittingEmptySubsequences: false)
+    guard (1...4).contains(parts.count) else { return nil }
+    var value: UInt64 = 0
+    for (index, part) in parts.enumerated() {
+      guard let number = Self.number(Array(part)) else { return nil }
+      let isLast = index == parts.count - 1
+      let room = isLast ? 8 * (4 - index) : 8
+      guard number < 1 << UInt64(room) else { return nil }
+      value = value << UInt64(room) | number
+    }
+    self = .v4(UInt32(truncatingIfNeeded: value))
+  }
+
+  /// The IPv4 address inside an IPv6 one, if its form carries one.
+  ///
+  /// IPv4-mapped and -compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052, `64:ff9b::/96` and the local
+  /// `64:ff9b:1::/96`), 6to4 (RFC 3056) and Teredo (RFC 4380, the client's address, inverted).
+  public var embeddedV4: IPAddress? {
+    guard case .v6(let value) = self else { return nil }
+    let low = UInt32(truncatingIfNeeded: value)
+    if value >> 32 == 0xFFFF { return .v4(low) }
+    if value >> 32 == 0, low > 1 { return .v4(low) }
+    if value >> 32 == 0x0064_ff9b_0000_0000_0000_0000 { return .v4(low) }
+    if value >> 80 == 0x0064_ff9b_0001 { return .v4(low) }
+    if value >> 112 == 0x2002 { return .v4(UInt32(truncatingIfNeeded: value >> 80)) }
+    if value >> 96 == 0x2001_0000 { return .v4(~low) }
+    return nil
+  }
+
+  /// The address that a socket would really use: IPv4-mapped becomes IPv4, all else stays.
+  public var unmapped: IPAddress {
+    if case .v6(let value) = self, value >> 32 == 0xFFFF {
+      return .v4(UInt32(truncatingIfNeeded: value))
+    }
+    return self
+  }
+
+  private static func number(_ text: [UInt8]) -> UInt64? {
+    guard !text.isEmpty else { return nil }
+    var digits = text[...]
+    var radix: UInt64 = 10
+    if text.count > 1, text[0] == 0x30 {
+      if ASCII.lowercased(text[1]) == 0x78 {
+        radix = 16
+        digits = text[2...]
+      } else {
+        radix = 8
+        digits = text[1...]
+      }
+    }
+    guard digits.count <= 16 else { return nil }
+    var value: UInt64 = 0
+    for byte in digits {
+      guard let digit = ASCII.hexValue(byte), UInt64(digit) < radix,
+        value < UInt64.max >> 4
+      else { return nil }
+      value = value * radix + UInt64(digit)
+    }
+    return value
+  }
+}

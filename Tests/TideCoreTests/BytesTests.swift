@@ -1,0 +1,32 @@
+import Testing
+import TideCore
+
+@Suite struct BytesTests {
+  @Test("A slice counts from its own start and equals the bytes it covers")
+  func slices() {
+    let bytes: Bytes = "abcdef"
+    let part = bytes.slice(2..<5)
+    #expect(part == "cde")
+    #expect(part[0] == 0x63)
+    #expect(part.dropping(first: 1).slice(0..<1) == "d")
+    #expect(part.hashValue == Bytes("cde").hashValue)
+  }
+
+  @Test("Appending to a slice leaves its parent alone")
+  func appendToSlice() {
+    let parent: Bytes = "abcdef"
+    var part = parent.slice(1..<3)
+    part.append("XY")
+    #expect(part == "bcXY")
+    #expect(parent == "abcdef")
+    var empty = Bytes()
+    empty.append(part)
+    #expect(empty == part)
+  }
+
+  @Test("A failing fill throws its own error and makes nothing")
+  func failingFill() {
+    struct Refusal: Error {}
+    #expect(throws: Refusal.self) { try unsafe Bytes(capacity: 4) { _ in throw Refusal() } }
+  }
+}
