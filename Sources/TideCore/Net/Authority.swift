@@ -17,6 +17,16 @@ public enum Host: Hashable, Sendable {
   }
 }
 
+extension Host {
+  /// Whether it is a name, not an address.
+  public var isName: Bool {
+    switch self {
+    case .name: true
+    case .address: false
+    }
+  }
+}
+
 extension Host: CustomStringConvertible {
   /// The name, or the address in canonical form without brackets.
   public var description: String {

@@ -19,6 +19,9 @@ public enum IPAddress: Hashable, Sendable {
     }
   }
 
+  /// Whether it is `0.0.0.0` or `::`, which stand for every address of the machine.
+  public var isUnspecified: Bool { self == .v4(0) || self == .v6(0) }
+
   /// The number of bits: 32 or 128.
   public var bitWidth: Int {
     switch self {
