@@ -1,0 +1,55 @@
+public import TideCore
+
+extension DeviceDocument {
+  /// The text of a new device's file, which `parse` reads and the owner fills in.
+  ///
+  /// - Parameters:
+  ///   - name: the device's name.
+  ///   - ip: its address, if known.
+  /// - Returns: the file's text.
+  /// - Throws: if the name cannot be a device's.
+  public static func template(name: String, ip: IPAddress?) throws(ConfigFailure) -> String {
+    guard ScalarForm<String>.deviceName.read(name) != nil else {
+      throw ConfigFailure(
+        problems: [
+          ConfigProblem(
+            location: nil,
+            message: "\(name.quotedForMessage) is not \(ScalarForm<String>.deviceName.expected)"
+          )
+        ]
+      )
+    }
+    let match =
+      ip.map { "match: { ip: \"\($0)\" }" } ?? "match: {}                # { ip: ADDRESS or CIDR }"
+    return """
+      name: \(Self.quoted(name))
+      \(match)
+      # The device's own values, each a list, written as the device shows them; what is not listed is only
+      # found by its pattern. This file identifies a person: keep it private.
+      identifiers:
+        imei: []               # dial *#06#
+        imsi: []
+        iccid: []              # printed on the SIM card
+        msisdn: []             # with the country code; national spellings are derived
+        android_id: []
+        serial: []
+        wifi_mac: []
+        email: []
+      # also: \(Self.otherKinds)
+      canary: { contact: [], sms: [] }   # contact: [{ name: "…", phone: "+…" }]; planted by you, searched for
+      sdk_keys: []
+
+      """
+  }
+
+  private static var otherKinds: String {
+    let listed = ["imei", "imsi", "iccid", "msisdn", "android_id", "serial", "wifi_mac", "email"]
+    return Self.kinds.filter { !listed.contains($0) }.joined(separator: " ")
+  }
+
+  /// A text as a double-quoted scalar (YAML 1.2 §7.3.1).
+  private static func quoted(_ text: String) -> String {
+    let escaped = text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }
+    return "\"" + escaped.joined() + "\""
+  }
+}

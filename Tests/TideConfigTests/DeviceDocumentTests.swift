@@ -1,0 +1,94 @@
+import TideConfig
+import TideCore
+import Testing
+
+@Suite struct DeviceDocumentTests {
+  private func parse(_ yaml: String) throws -> DeviceProfile {
+    try DeviceDocument.parse(yaml: yaml, path: "devices/d.yaml")
+  }
+
+  private func values(_ profile: DeviceProfile, _ kind: String) -> [String] {
+    profile.identifiers.filter { $0.kind.name == kind }.map(\.value)
+  }
+
+  @Test("The profile of PRODUCT.md section 8 reads whole, canaries among the identifiers")
+  func example() throws {
+    let profile = try self.parse(Examples.device)
+    #expect(profile.name == "redmi")
+    #expect(profile.addresses.map(\.description) == ["192.168.1.23/32"])
+    #expect(self.values(profile, "imei") == ["490154203237518"])
+    #expect(self.values(profile, "imsi") == ["466920123456789"])
+    #expect(self.values(profile, "iccid") == ["8988692000000000001"])
+    #expect(self.values(profile, "msisdn") == ["+886912345678"])
+    #expect(self.values(profile, "android_id") == ["9774d56d682e549c"])
+    #expect(self.values(profile, "contact_name") == ["Tide Waiter QX7"])
+    #expect(self.values(profile, "contact_phone") == ["+886955555501"])
+    #expect(self.values(profile, "sms_text") == ["TW-CANARY-7F3K"])
+    #expect(profile.identifiers.count == 8)
+  }
+
+  @Test("A number without quotes keeps every digit as written")
+  func digits() throws {
+    let profile = try self.parse(
+      "name: a\nidentifiers: { imei: [490154203237518, 0o17], serial: 00123, meid: 1e10, ssid: [no, ~x] }"
+    )
+    #expect(self.values(profile, "imei") == ["490154203237518", "0o17"])
+    #expect(self.values(profile, "serial") == ["00123"])
+    #expect(self.values(profile, "meid") == ["1e10"])
+    #expect(self.values(profile, "ssid") == ["no", "~x"])
+  }
+
+  @Test("A device may have several addresses, blocks, or none")
+  func addresses() throws {
+    let several = try self.parse("name: a\nmatch: { ip: [192.0.2.1, \"2001:db8::/64\"] }")
+    #expect(several.addresses.map(\.description) == ["192.0.2.1/32", "2001:db8::/64"])
+    #expect(try self.parse("name: a").addresses.isEmpty)
+  }
+
+  @Test("What is wrong in a profile is told with its place")
+  func refused() {
+    let yaml = """
+      nam: a
+      match: { mac: "02:00:00:00:00:01", user: u, ip: phone }
+      identifiers: { imie: [1], opaque: [x], imsi: [~, [1]], email: "" }
+      canary: { contact: [x, { nick: a }], sms: {} }
+      sdk_keys: [{ name: a }]
+      """
+    #expect(
+      problems(device: yaml) == [
+        "devices/d.yaml:1:1: the key \"name\" is missing",
+        "devices/d.yaml:1:1: unknown key \"nam\"; did you mean \"name\"?",
+        "devices/d.yaml:2:15: match.mac other than null is not available in this version",
+        "devices/d.yaml:2:42: match.user other than null is not available in this version",
+        "devices/d.yaml:2:49: match.ip: expected an address or a block such as 192.0.2.0/24, found \"phone\"",
+        "devices/d.yaml:3:16: unknown key \"imie\" under identifiers; did you mean \"imei\"?",
+        "devices/d.yaml:3:27: unknown key \"opaque\" under identifiers",
+        "devices/d.yaml:3:47: identifiers.imsi: expected text, found nothing",
+        "devices/d.yaml:3:50: identifiers.imsi: expected text, found a list",
+        "devices/d.yaml:3:63: identifiers.email: expected text, found \"\"",
+        "devices/d.yaml:4:21: canary.contact: expected a contact: { name: …, phone: … }, found \"x\"",
+        "devices/d.yaml:4:26: unknown key \"nick\" under canary.contact",
+        "devices/d.yaml:4:43: canary.sms: expected text, found a mapping",
+        "devices/d.yaml:5:11: sdk_keys other than [] is not available in this version",
+      ]
+    )
+    #expect(
+      problems(device: "name: a b") == [
+        "devices/d.yaml:1:7: name: expected a name without blanks and / : , of at most 64 characters, found \"a b\""
+      ]
+    )
+  }
+
+  @Test("The template of a new device is a profile with its name and address and no values")
+  func template() throws {
+    for name in ["redmi", "手機", "a\"b\\c"] {
+      let address = try #require(IPAddress("192.0.2.7"))
+      let profile = try self.parse(DeviceDocument.template(name: name, ip: address))
+      #expect(profile.name == name && profile.identifiers.isEmpty)
+      #expect(profile.addresses.map(\.description) == ["192.0.2.7/32"])
+    }
+    let without = try self.parse(DeviceDocument.template(name: "a", ip: nil))
+    #expect(without.addresses.isEmpty)
+    #expect(throws: ConfigFailure.self) { try DeviceDocument.template(name: "../x", ip: nil) }
+  }
+}
