@@ -1,0 +1,23 @@
+internal import TideCore
+
+/// The little that policy needs of media types (RFC 9110 §8.3.1).
+enum MediaType {
+  /// A `Content-Type` value without parameters.
+  static func essence(_ value: Bytes) -> Bytes {
+    let end = value.firstIndex { $0 == 0x3B || $0 == 0x2C || $0 == 0x20 || $0 == 0x09 }
+    return value.slice(0..<(end ?? value.count))
+  }
+
+  /// Whether the content is text, or text with a structure, that identifiers can be read from.
+  static func isReadable(_ fields: HeaderFields) -> Bool {
+    fields.all("content-type").contains { value in
+      let essence = self.essence(value)
+      return self.readable.contains { $0.matches(essence) }
+    }
+  }
+
+  private static let readable = [
+    "text/*", "*+json", "*+xml", "application/*json", "application/xml", "application/*javascript",
+    "application/x-www-form-urlencoded", "multipart/*", "application/graphql", "application/jwt",
+  ].map { Glob($0, ignoringCase: true) }
+}
