@@ -1,0 +1,28 @@
+# Two commands: `make run` and `make test`. Each installs what it needs on Debian and builds first.
+# Options go in ARGS: make run ARGS="--mode block --case phone-2"
+
+ARGS ?=
+
+.PHONY: run test build format check
+
+run:
+	@Scripts/setup run
+	swift build --configuration release --product tidewaiter
+	@exec .build/release/tidewaiter run $(ARGS)
+
+test:
+	@Scripts/setup test
+	swift build --build-tests
+	swift test --skip-build --disable-xctest
+	Tests/Loopback/run
+
+build:
+	@Scripts/setup run
+	swift build
+
+format:
+	swift format --in-place --recursive Sources Tests Package.swift
+
+check:
+	swift format lint --strict --recursive Sources Tests Package.swift
+	Scripts/check
