@@ -1,0 +1,153 @@
+import NIOCore
+import TideCore
+import TidePolicy
+import TideProxy
+
+/// One connection's machine and its sockets: carries out the machine's commands on NIO.
+///
+/// Confined to its event loop. Kept alive by its loop's table until both legs are gone.
+final class ConnectionDriver {
+  private let machine: ConnectionMachine
+  private unowned let loop: LoopRunner
+  private var down: LegHandler?
+  private var up: (id: UpstreamID, handler: LegHandler)?
+  /// Events that came while one was being handled: the machine is never re-entered.
+  private var waiting: [Event] = []
+  private var isHandling = false
+  private var isFinished = false
+  let number: UInt64
+
+  init(machine: ConnectionMachine, number: UInt64, loop: LoopRunner) {
+    self.machine = machine
+    self.number = number
+    self.loop = loop
+  }
+
+  func attachDownstream() -> LegHandler {
+    let handler = LegHandler(leg: .downstream, driver: self)
+    self.down = handler
+    return handler
+  }
+
+  func handle(_ event: Event) {
+    guard !self.isHandling else {
+      self.waiting.append(event)
+      return
+    }
+    self.isHandling = true
+    defer { self.isHandling = false }
+    self.step(event)
+    while !self.waiting.isEmpty {
+      let next = self.waiting.removeFirst()
+      self.step(next)
+    }
+  }
+
+  private func step(_ event: Event) {
+    var commands = self.loop.takeCommands()
+    self.machine.handle(event, at: Clock.now(), &commands)
+    for command in commands { self.carryOut(command) }
+    self.down?.flush()
+    self.up?.handler.flush()
+    self.loop.giveBack(&commands)
+  }
+
+  private func carryOut(_ command: Command) {
+    switch command {
+    case .send(let leg, let bytes): self.handler(of: leg)?.send(bytes)
+    case .pauseReading(let leg): self.handler(of: leg)?.setReading(false)
+    case .resumeReading(let leg): self.handler(of: leg)?.setReading(true)
+    case .close(let leg, let mode): self.close(leg, mode)
+    case .resolve(let name): self.resolve(name)
+    case .open(let id, let target): self.open(id, target)
+    case .awaitRoom: self.loop.awaitRoom(self)
+    case .finished: self.isFinished = true
+    }
+  }
+
+  private func handler(of leg: Leg) -> LegHandler? {
+    switch leg {
+    case .downstream: self.down
+    case .upstream(let id): self.up?.id == id ? self.up?.handler : nil
+    }
+  }
+
+  private func close(_ leg: Leg, _ mode: TideProxy.CloseMode) {
+    guard let handler = self.handler(of: leg) else { return }
+    handler.flush()
+    handler.close(mode)
+    if case .upstream = leg, mode != .writing { self.up = nil }
+  }
+
+  private func resolve(_ name: Hostname) {
+    let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+    self.loop.resolver.resolve(name, on: self.loop.eventLoop) { result in
+      bound.value.handle(.resolved(name, result))
+    }
+  }
+
+  private func open(_ id: UpstreamID, _ target: PinnedTarget) {
+    let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+    self.loop.dial(target).whenComplete { result in
+      bound.value.dialled(id, result)
+    }
+  }
+
+  private func dialled(_ id: UpstreamID, _ result: Result<any Channel, any Error>) {
+    switch result {
+    case .success(let channel):
+      let handler = LegHandler(leg: .upstream(id), driver: self)
+      guard !self.machine.isClosed, let peer = channel.remoteAddress.flatMap(IPAddress.init)
+      else {
+        channel.close(promise: nil)
+        return
+      }
+      do {
+        try channel.pipeline.syncOperations.addHandler(handler)
+      } catch {
+        channel.close(promise: nil)
+        return
+      }
+      self.up = (id, handler)
+      self.handle(.opened(id, .success(peer)))
+      // Read only now: nothing may come before the machine knows its leg.
+      handler.setReading(true)
+    case .failure(let error): self.handle(.opened(id, .failure(FlowFailure(dialling: error))))
+    }
+  }
+
+  func legIsGone(_ leg: Leg) {
+    switch leg {
+    case .downstream:
+      self.down = nil
+      self.loop.remove(self)
+    case .upstream(let id):
+      if self.up?.id == id { self.up = nil }
+    }
+  }
+}
+
+extension IPAddress {
+  /// The address of a socket; nil for a UNIX one.
+  init?(_ address: SocketAddress) {
+    guard let text = address.ipAddress, let parsed = IPAddress(lenient: text) else { return nil }
+    self = parsed.unmapped
+  }
+}
+
+extension FlowFailure {
+  /// Why a dial failed.
+  init(dialling error: any Error) {
+    if error is ChannelError {
+      self.init(.connectTimeout, origin: .upstream, detail: "the server did not accept in time")
+    } else if let error = error as? IOError {
+      self.init(
+        .connectionRefused,
+        origin: .upstream,
+        detail: Self.text(of: error.errnoCode)
+      )
+    } else {
+      self.init(.connectionRefused, origin: .upstream, detail: "the connection failed")
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import TideCore
+import TidePolicy
+import TideProxy
+
+/// One event loop: its context, its connections, its tick; confined to that loop.
+final class LoopRunner {
+  let eventLoop: any EventLoop
+  let resolver: Resolver
+  private let context: LoopContext
+  private let settings: EngineSettings
+  private let sink: any FlowEventSink
+  private var drivers: [UInt64: ConnectionDriver] = [:]
+  private var nextNumber: UInt64 = 0
+  private var listeners: [any Channel] = []
+  private var isAccepting = true
+  private var spareCommands: [Command] = []
+  private var tick: RepeatedTask?
+  private var waitingForRoom: [ConnectionDriver] = []
+
+  private static let tickTime = TimeAmount.milliseconds(250)
+  private static let roomTime = TimeAmount.milliseconds(5)
+
+  init(
+    eventLoop: any EventLoop,
+    context: LoopContext,
+    settings: EngineSettings,
+    resolver: Resolver,
+    sink: any FlowEventSink
+  ) {
+    self.eventLoop = eventLoop
+    self.context = context
+    self.settings = settings
+    self.resolver = resolver
+    self.sink = sink
+  }
+
+  var connectionCount: Int { self.drivers.count }
+
+  func start() {
+    let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+    self.tick = self.eventLoop.scheduleRepeatedTask(
+      initialDelay: Self.tickTime,
+      delay: Self.tickTime
+    ) { _ in
+      for driver in bound.value.drivers.values { driver.handle(.tick) }
+    }
+  }
+
+  // MARK: Listening
+
+  func listen(on address: SocketAddress) -> EventLoopFuture<any Channel> {
+    let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+    let limits = self.settings.limits
+    return ServerBootstrap(group: self.eventLoop)
+      .serverChannelOption(.backlog, value: 1_024)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(.socketOption(NIOBSDSocket.Option(rawValue: SO_REUSEPORT)), value: 1)
+      .serverChannelOption(.maxMessagesPerRead, value: 16)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
+      .childChannelOption(.maxMessagesPerRead, value: 1)
+      .childChannelOption(
+        .writeBufferWaterMark,
+        value: .init(low: limits.outputLow, high: limits.outputHigh)
+      )
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try bound.value.admit(channel) }
+      }
+      .bind(to: address)
+      .map { channel in
+        bound.value.listeners.append(channel)
+        return channel
+      }
+  }
+
+  /// Takes a client in, or closes it: strangers are not served, and there is a limit to all things.
+  private func admit(_ channel: any Channel) throws {
+    guard let client = channel.remoteAddress.flatMap(IPAddress.init),
+      self.settings.allowedClients.contains(where: { $0.contains(client) })
+    else {
+      channel.close(promise: nil)
+      return
+    }
+    self.nextNumber += 1
+    let machine = ConnectionMachine(client: client, context: self.context, at: Clock.now())
+    let driver = ConnectionDriver(machine: machine, number: self.nextNumber, loop: self)
+    self.drivers[driver.number] = driver
+    try channel.pipeline.syncOperations.addHandler(driver.attachDownstream())
+    self.setAccepting(self.drivers.count < self.settings.limits.connectionsPerLoop)
+  }
+
+  func remove(_ driver: ConnectionDriver) {
+    self.drivers[driver.number] = nil
+    self.waitingForRoom.removeAll { $0 === driver }
+    self.setAccepting(self.drivers.count < self.settings.limits.connectionsPerLoop)
+  }
+
+  private func setAccepting(_ isAccepting: Bool) {
+    guard isAccepting != self.isAccepting else { return }
+    self.isAccepting = isAccepting
+    for listener in self.listeners {
+      // A listener that is closing refuses the option, and then it no longer matters.
+      _ = try? listener.syncOptions?.setOption(.autoRead, value: isAccepting)
+    }
+  }
+
+  // MARK: What drivers ask
+
+  func dial(_ target: PinnedTarget) -> EventLoopFuture<any Channel> {
+    let address: SocketAddress
+    do {
+      address = try SocketAddress(
+        ipAddress: target.address.unmapped.description,
+        port: Int(target.authority.port)
+      )
+    } catch {
+      return self.eventLoop.makeFailedFuture(error)
+    }
+    let limits = self.settings.limits
+    return ClientBootstrap(group: self.eventLoop)
+      .connectTimeout(.nanoseconds(Int64(clamping: self.settings.timeouts.connect)))
+      .channelOption(.autoRead, value: false)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.allowRemoteHalfClosure, value: true)
+      .channelOption(.maxMessagesPerRead, value: 1)
+      .channelOption(
+        .writeBufferWaterMark,
+        value: .init(low: limits.outputLow, high: limits.outputHigh)
+      )
+      .connect(to: address)
+  }
+
+  /// Tells a driver when the recorder has room again.
+  func awaitRoom(_ driver: ConnectionDriver) {
+    self.waitingForRoom.append(driver)
+    if self.waitingForRoom.count == 1 { self.pollRoom() }
+  }
+
+  private func pollRoom() {
+    let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+    self.eventLoop.scheduleTask(in: Self.roomTime) {
+      let runner = bound.value
+      guard !runner.waitingForRoom.isEmpty else { return }
+      guard runner.sink.hasRoom else {
+        runner.pollRoom()
+        return
+      }
+      let ready = runner.waitingForRoom
+      runner.waitingForRoom = []
+      for driver in ready { driver.handle(.roomAvailable) }
+    }
+  }
+
+  /// The command array is reused: most events need only a few.
+  func takeCommands() -> [Command] {
+    var taken: [Command] = []
+    swap(&taken, &self.spareCommands)
+    return taken
+  }
+
+  func giveBack(_ commands: inout [Command]) {
+    commands.removeAll(keepingCapacity: true)
+    swap(&commands, &self.spareCommands)
+  }
+
+  // MARK: Steering
+
+  func replace(_ ruling: Ruling) throws { try self.context.replace(ruling) }
+
+  func stopAccepting() {
+    for listener in self.listeners { listener.close(promise: nil) }
+    self.listeners = []
+  }
+
+  func shutDown() {
+    for driver in Array(self.drivers.values) { driver.handle(.shutdown) }
+  }
+
+  func stopTicking() { self.tick?.cancel() }
+}
