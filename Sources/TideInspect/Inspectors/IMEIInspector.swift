@@ -1,0 +1,42 @@
+import TideCore
+
+/// Finds equipment identities that are in no profile: 15 digits with a right check digit, under a
+/// name that says so.
+///
+/// Without such a name nothing is reported: every tenth order number of 15 digits has a right check
+/// digit.
+struct IMEIInspector: Inspector {
+  static let id = "imei"
+  let interest = Interest.everything
+  let maxMatchLength = 21
+
+  private static let names = [
+    "imei", "imeis", "imeilist", "deviceid", "devid", "did", "phoneid", "terminalid", "equipmentid",
+  ]
+
+  /// Reporting bodies that have allocated type codes (GSMA TS.06 annex A), the first two digits.
+  ///
+  /// 00 is for test equipment. Pseudonyms begin with 77, which nobody was given.
+  private static let reportingBodies: Set<UInt8> = [
+    1, 10, 30, 33, 35, 44, 45, 49, 50, 51, 52, 53, 54, 86, 91, 98, 99,
+  ]
+
+  func inspect(_ window: borrowing Window, _ sink: inout FindingSink) {
+    DigitRuns.forEach(window, count: 15...15) { span, range in
+      guard Self.isPlausible(span, range), window.names(at: range.lowerBound).include(Self.names)
+      else { return }
+      sink.report(.imei, .likely, at: range, value: window.bytes.slice(range))
+    }
+  }
+
+  private static func isPlausible(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let first = range.lowerBound
+    let body = (span[first] &- 0x30) * 10 + (span[first + 1] &- 0x30)
+    guard self.reportingBodies.contains(body), Luhn.isValid(span, range) else { return false }
+    // Placeholders: one digit repeated, or serial numbers of nothing but zeros or counting up.
+    var steps = Set<UInt8>()
+    for index in range.dropFirst(8).dropLast(2) { steps.insert(span[index + 1] &- span[index]) }
+    steps.remove(0xF7)  // 9 to 0
+    return steps.count > 1
+  }
+}

@@ -1,0 +1,120 @@
+import CVectorscan
+
+/// Owns one compiled vectorscan database of literal strings, in block mode.
+///
+/// Block mode over overlapping windows, not streaming mode: there is no state per body to allocate,
+/// most messages are one window, and the overlap is what boundaries need anyway.
+@safe final class NeedleDatabase: @unchecked Sendable {
+  // Sendable: a database is immutable once compiled and may be shared among threads (hs.h); each
+  // thread scans with a scratch of its own.
+
+  /// A string to search for; its index is its number in hits.
+  struct Literal {
+    let bytes: [UInt8]
+    let isCaseless: Bool
+  }
+
+  fileprivate let handle: OpaquePointer
+
+  init(_ literals: [Literal]) throws(InspectionFailure) {
+    var flags = literals.map { $0.isCaseless ? UInt32(HS_FLAG_CASELESS) : 0 }
+    var numbers = literals.indices.map { UInt32($0) }
+    var lengths = literals.map(\.bytes.count)
+    // One buffer for all strings: the compiler wants an array of pointers that live at once.
+    let text = literals.flatMap { $0.bytes.map(CChar.init(bitPattern:)) }
+    var database: OpaquePointer?
+    var compileError: UnsafeMutablePointer<hs_compile_error_t>?
+    let status = unsafe text.withUnsafeBufferPointer { text in
+      var pointers: [UnsafePointer<CChar>?] = unsafe []
+      unsafe pointers.reserveCapacity(literals.count)
+      var start = 0
+      for literal in literals {
+        unsafe pointers.append(text.baseAddress.map { unsafe $0 + start })
+        start += literal.bytes.count
+      }
+      return unsafe hs_compile_lit_multi(
+        &pointers,
+        &flags,
+        &numbers,
+        &lengths,
+        UInt32(literals.count),
+        UInt32(HS_MODE_BLOCK),
+        nil,
+        &database,
+        &compileError
+      )
+    }
+    defer {
+      if let compileError = unsafe compileError { unsafe hs_free_compile_error(compileError) }
+    }
+    guard status == HS_SUCCESS, let database = unsafe database else {
+      // vectorscan's message quotes no literal.
+      let reason = unsafe compileError.flatMap { error in
+        unsafe error.pointee.message.map { unsafe String(cString: $0) }
+      }
+      throw InspectionFailure(.needles, reason ?? "vectorscan: status \(status)")
+    }
+    unsafe self.handle = database
+  }
+
+  deinit { unsafe hs_free_database(self.handle) }
+
+  /// The bytes that the database occupies.
+  var byteCount: Int {
+    var count = 0
+    unsafe hs_database_size(self.handle, &count)
+    return count
+  }
+}
+
+/// A string that was seen, and the position after it.
+struct NeedleHit {
+  let needle: Int
+  let end: Int
+}
+
+/// Owns the scratch with which one thread scans.
+@safe final class NeedleScanner {
+  private let database: NeedleDatabase
+  private let scratch: OpaquePointer
+  private var hits: [NeedleHit] = []
+
+  init(_ database: NeedleDatabase) throws(InspectionFailure) {
+    var scratch: OpaquePointer?
+    let status = unsafe hs_alloc_scratch(database.handle, &scratch)
+    guard status == HS_SUCCESS, let scratch = unsafe scratch else {
+      throw InspectionFailure(.needles, "vectorscan: no scratch, status \(status)")
+    }
+    self.database = database
+    unsafe self.scratch = scratch
+  }
+
+  deinit { unsafe hs_free_scratch(self.scratch) }
+
+  /// The strings in `span`, in no order that means anything.
+  func hits(in span: Span<UInt8>) -> [NeedleHit] {
+    self.hits.removeAll(keepingCapacity: true)
+    // The empty span may have no address, and holds nothing.
+    guard !span.isEmpty else { return [] }
+    let status = unsafe withUnsafeMutablePointer(to: &self.hits) { hits in
+      unsafe span.withUnsafeBytes { bytes in
+        unsafe hs_scan(
+          self.database.handle,
+          bytes.bindMemory(to: CChar.self).baseAddress,
+          UInt32(bytes.count),
+          0,
+          self.scratch,
+          { number, _, end, _, context in
+            // The context is `hits`, which outlives the scan.
+            unsafe context?.assumingMemoryBound(to: [NeedleHit].self).pointee
+              .append(NeedleHit(needle: Int(number), end: Int(end)))
+            return 0
+          },
+          hits
+        )
+      }
+    }
+    precondition(status == HS_SUCCESS, "a scan with a live database and scratch cannot fail")
+    return self.hits
+  }
+}

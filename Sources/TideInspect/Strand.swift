@@ -1,0 +1,172 @@
+import TideCore
+
+/// One part of a message: where it is and how it names what is inside.
+struct Part {
+  let location: FindingLocation
+  let direction: Direction
+  let syntax: PartSyntax
+  /// What is added to positions in findings: the query begins inside the target.
+  var offset = 0
+  /// The layers already taken off, outermost first.
+  var layers: [String] = []
+}
+
+/// Searches one part as its bytes arrive, and gives the same matches however they are cut.
+///
+/// ```
+///          base        settled                  end
+/// ..........|-- context --|-------- horizon ------|   bytes not yet received
+///            kept for       a match that starts
+///            context        here is not yet known
+/// ```
+/// A match belongs to the step in which its start is settled, that is followed by `horizon` bytes or
+/// by the part's end: then the longest match, with all that its inspector may look at, is there. The
+/// unsettled bytes are scanned again when more come, half a horizon at least.
+struct Strand {
+  let part: Part
+  let paths: PathMap
+  private let plan: InspectionPlan
+  private let inspectors: [Int]
+  private var buffer = Bytes()
+  private var base = 0
+  /// How many bytes, from the part's start, no later match can begin in.
+  private(set) var settled = 0
+  /// Settled matches that reach beyond `settled` and may cover a later one.
+  private var reaching: [Match] = []
+
+  init(_ part: Part, _ plan: InspectionPlan) {
+    self.part = part
+    self.plan = plan
+    self.inspectors = plan.inspectors(part.direction, part.location)
+    self.paths = PathMap(part.syntax)
+  }
+
+  /// Takes the next bytes and gives the matches that they settle, in order of place.
+  mutating func receive(_ bytes: Bytes, isFinal: Bool, _ scanner: NeedleScanner?) -> [Match] {
+    self.letGo()
+    self.buffer.append(bytes)
+    let end = self.base + self.buffer.count
+    let next = isFinal ? end : end - self.plan.horizon
+    // Scanning the unsettled bytes anew for each byte that comes would be a way to keep us busy.
+    guard next - self.settled >= (isFinal ? 0 : self.plan.horizon / 2) else { return [] }
+    var candidates = self.candidates(isFinal: isFinal, scanner)
+    guard !(candidates.isEmpty && self.reaching.isEmpty) else {
+      self.settled = next
+      return []
+    }
+    candidates.sort(by: Match.isBefore)
+    let matches = self.uncovered(candidates, before: next)
+    self.reaching = (self.reaching + candidates).filter {
+      $0.range.lowerBound < next && $0.range.upperBound > next
+    }
+    self.settled = next
+    return matches
+  }
+
+  /// A finding for a match that `receive` gave last.
+  func finding(_ match: Match) -> Finding {
+    let inspector: String =
+      switch match.source {
+      case .needle: Builtins.needles
+      case .inspector(let index): self.plan.inspectors[index].name
+      }
+    let lower = match.range.lowerBound + self.part.offset
+    return Finding(
+      kind: match.kind,
+      certainty: match.certainty,
+      location: self.part.location,
+      direction: self.part.direction,
+      path: self.paths.tracker(at: match.range.lowerBound, self.buffer, self.base).path,
+      encoding: self.part.layers + match.encoding,
+      range: lower..<lower + match.range.count,
+      value: match.value,
+      inspector: inspector
+    )
+  }
+
+  /// Forgets settled bytes beyond the context, a good many at a time.
+  private mutating func letGo() {
+    let count = self.settled - self.base - Window.contextBefore
+    guard count >= 32 << 10 else {
+      self.paths.advance(to: self.settled, self.buffer, self.base, isForced: false)
+      return
+    }
+    self.paths.advance(to: self.settled, self.buffer, self.base, isForced: true)
+    self.buffer = self.buffer.dropping(first: count)
+    self.base += count
+  }
+
+  /// Every match that starts at or after `settled`, some of them perhaps cut by the buffer's end.
+  private func candidates(isFinal: Bool, _ scanner: NeedleScanner?) -> [Match] {
+    let first = max(0, self.settled - self.base - Window.contextBefore)
+    let bytes = self.buffer.dropping(first: first)
+    let starts = self.settled - self.base - first..<bytes.count
+    var sink = FindingSink(base: self.base + first, starts: starts)
+    if !self.inspectors.isEmpty {
+      let window = Window(
+        bytes: bytes,
+        starts: starts,
+        isFinal: isFinal,
+        location: self.part.location,
+        direction: self.part.direction,
+        buffer: self.buffer,
+        bufferBase: self.base,
+        paths: self.paths
+      )
+      for index in self.inspectors {
+        sink.inspector = index
+        self.plan.inspectors[index].inspect(window, &sink)
+      }
+    }
+    guard let scanner else { return sink.matches }
+    bytes.withSpan { span in
+      for hit in scanner.hits(in: span.extracting(starts)) {
+        self.confirm(hit, span, starts, &sink)
+      }
+    }
+    return sink.matches
+  }
+
+  private func confirm(
+    _ hit: NeedleHit,
+    _ span: Span<UInt8>,
+    _ starts: Range<Int>,
+    _ sink: inout FindingSink
+  ) {
+    let needles = self.plan.needles
+    let needle = needles.needles[hit.needle]
+    let value = needles.values[needle.value]
+    let end = starts.lowerBound + hit.end
+    let range = needle.confirm(span, end: end) { $0.spelling.bytes(of: value.subject) }
+    guard let range, starts.contains(range.lowerBound) else { return }
+    sink.matches.append(
+      Match(
+        range: range.lowerBound + sink.base..<range.upperBound + sink.base,
+        kind: value.kind,
+        certainty: value.certainty,
+        value: value.canonical,
+        source: .needle(hit.needle),
+        encoding: needle.layer.names
+      )
+    )
+  }
+
+  /// The candidates that start before `next` and that no other match covers.
+  private func uncovered(_ candidates: [Match], before next: Int) -> [Match] {
+    var matches: [Match] = []
+    for (index, match) in candidates.enumerated() where match.range.lowerBound < next {
+      // A cover starts at most one longest match before, or inside.
+      let earlier = candidates[..<index].reversed().prefix {
+        $0.range.lowerBound > match.range.lowerBound - self.plan.horizon
+      }
+      let later = candidates[(index + 1)...].prefix {
+        $0.range.lowerBound < match.range.upperBound
+      }
+      let isCovered =
+        earlier.contains { $0.covers(match) } || later.contains { $0.covers(match) }
+        || self.reaching.contains { $0.covers(match) }
+      if !isCovered { matches.append(match) }
+    }
+    return matches
+  }
+}
