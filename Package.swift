@@ -16,16 +16,25 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(
-  _ name: String,
-  _ dependencies: [Target.Dependency],
-  resources: [Resource] = []
-) -> Target {
-  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+/// A target's own tests; fixtures are found by their path beside the sources.
+func tests(_ name: String, _ uses: [Target.Dependency], fixtures: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: uses, exclude: fixtures, swiftSettings: settings)
 }
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 
 let package = Package(
   name: "tidewaiter",
+  products: [.executable(name: "tidewaiter", targets: ["tidewaiter"])],
+  dependencies: [
+    // Why each is here: docs/dependencies.md.
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
   targets: [
     // Rank 0: system libraries. Each module map links one library; headers hold only macro shims.
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
@@ -49,6 +58,59 @@ let package = Package(
 
     // Rank 1: the vocabulary.
     library("TideCore", []),
+
+    // Rank 1b: C libraries behind Swift types.
+    library("TideCrypto", ["TideCore", "COpenSSL"]),
+    library("TideCoding", ["TideCore", "CZlib", "CZstd"]),
+
+    // Rank 2: one subject each.
+    library("TideRegion", ["TideCore", "CMaxMindDB"]),
+    library("TidePolicy", ["TideRegion", "TideCore"]),
+    library("TideHTTP", ["TideCore"]),
+    library("TideTLS", ["TideCore", "COpenSSL"]),
+    library("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
+
+    // Rank 3: the proxy, without I/O.
+    library("TideProxy", ["TideCore", "TideHTTP", "TideInspect", "TidePolicy", "TideTLS"]),
+
+    // Rank 4: what touches the world.
+    library("TideEngineNIO", ["TideCore", "TidePolicy", "TideProxy", nioCore, nioPosix]),
+    library(
+      "TideEvidence",
+      ["TideCore", "TideCoding", "TideCrypto", .product(name: "GRDB", package: "GRDB.swift")]
+    ),
+    library(
+      "TideConfig",
+      ["TideCore", "TidePolicy", "TideRegion", .product(name: "Yams", package: "Yams")]
+    ),
+    library("TideControl", ["TideCore", "CQREncode"]),
+
+    // Rank 5: joins everything.
+    .executableTarget(
+      name: "tidewaiter",
+      dependencies: [
+        "TideConfig", "TideControl", "TideCore", "TideCrypto", "TideEngineNIO", "TideEvidence",
+        "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideTLS",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: settings
+    ),
+
     tests("TideCoreTests", ["TideCore"]),
+    tests("TideCryptoTests", ["TideCrypto", "TideCore"]),
+    tests("TideCodingTests", ["TideCoding", "TideCore"]),
+    tests("TideRegionTests", ["TideRegion", "TideCore"], fixtures: ["Fixtures"]),
+    tests("TidePolicyTests", ["TidePolicy", "TideRegion", "TideCore"]),
+    tests("TideHTTPTests", ["TideHTTP", "TideCore"]),
+    tests("TideTLSTests", ["TideTLS", "TideCore", "COpenSSL"]),
+    tests("TideInspectTests", ["TideInspect", "TideCoding", "TideCrypto", "TideCore"]),
+    tests(
+      "TideProxyTests",
+      ["TideProxy", "TideCore", "TideHTTP", "TideInspect", "TidePolicy", "TideRegion", "TideTLS"]
+    ),
+    tests("TideEvidenceTests", ["TideEvidence", "TideCoding", "TideCrypto", "TideCore"]),
+    tests("TideConfigTests", ["TideConfig", "TidePolicy", "TideRegion", "TideCore"]),
+    tests("TideControlTests", ["TideControl", "TideCore"]),
   ]
 )

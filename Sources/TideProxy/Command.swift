@@ -1,0 +1,32 @@
+public import TideCore
+public import TidePolicy
+
+/// How a leg is closed.
+public enum CloseMode: Hashable, Sendable {
+  /// Write what is queued, then say that no more is sent; go on reading.
+  case writing
+  /// Write what is queued, then close.
+  case afterFlush
+  /// Close at once and tell the peer that the rest is missing (RST).
+  case abort
+}
+
+/// What a connection asks of the engine, carried out in order.
+public enum Command: Sendable {
+  /// Write these bytes to the leg, after what was sent before.
+  case send(Leg, Bytes)
+  /// Stop reading, so that the peer's window closes.
+  case pauseReading(Leg)
+  /// Read again.
+  case resumeReading(Leg)
+  /// Close.
+  case close(Leg, CloseMode)
+  /// Look the name up once; answered by `Event.resolved`.
+  case resolve(Hostname)
+  /// Connect to the decided address; answered by `Event.opened`.
+  case open(UpstreamID, PinnedTarget)
+  /// Tell when the recorder has room; answered by `Event.roomAvailable`.
+  case awaitRoom
+  /// Nothing follows: forget the connection once its legs are closed.
+  case finished
+}

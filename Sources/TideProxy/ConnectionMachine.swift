@@ -1,0 +1,306 @@
+public import TideCore
+import TideHTTP
+import TidePolicy
+import TideTLS
+
+/// One device's connection and its upstream leg, from accept to close: events in, commands out.
+///
+/// It touches no socket, clock, thread or file. `handle` is never re-entered; the engine carries out
+/// `commands` after it returns. Confined to one loop.
+///
+/// ```
+///  awaitingRequest ──CONNECT──► resolving ─► dialling ─► awaitingHello ─► securingUpstream
+///        │  ▲                       │            │             │                  │
+///        │  │ plain exchange ends   │            │             ├─ passthrough ─► tunnelling
+///   absolute-form ──► resolving ─► dialling ─► relaying        ▼                  ▼
+///   origin-form ─────────────────────────────► relaying ◄── securingClient ◄──────┘
+///   any failure ──► draining ─► closed
+/// ```
+public final class ConnectionMachine {
+  /// Where the connection is in its life.
+  enum Stage {
+    /// A proxy request's head is awaited; `since` is when its first byte came.
+    case awaitingRequest(since: Instant?)
+    /// A name is being looked up for `destination`.
+    case resolving(Destination, since: Instant)
+    /// The first of `targets` is being dialled.
+    case dialling(Destination, targets: [PinnedTarget], since: Instant)
+    /// CONNECT was answered; the ClientHello is being gathered.
+    case awaitingHello(Tunnel, since: Instant)
+    /// The server's handshake is under way; the client waits.
+    case securingUpstream(Tunnel, HelloFacts, since: Instant)
+    /// The client's handshake is under way.
+    case securingClient(Tunnel, since: Instant)
+    /// Exchanges go through, one at a time.
+    case relaying
+    /// Bytes go through undecrypted.
+    case tunnelling
+    /// The last answer is on its way; what still comes is thrown away.
+    case draining(since: Instant)
+    /// Nothing more happens.
+    case closed
+  }
+
+  /// One side of the connection.
+  struct Side {
+    var tls: TLSSession?
+    /// Plain bytes to be sent at the end of this event.
+    var output: [UInt8] = []
+    var pauses: PauseReasons = []
+    var isOpen = false
+    var closing: CloseMode?
+  }
+
+  /// Why a leg is not read.
+  struct PauseReasons: OptionSet {
+    let rawValue: UInt8
+    /// The other leg's output queue is high.
+    static let congestion = PauseReasons(rawValue: 1)
+    /// What was read cannot be used yet.
+    static let waiting = PauseReasons(rawValue: 2)
+    /// The recorder has no room.
+    static let evidence = PauseReasons(rawValue: 4)
+  }
+
+  /// The connection's number in the case.
+  public let id: ConnectionID
+  let client: IPAddress
+  let device: String
+  let context: LoopContext
+
+  var stage = Stage.awaitingRequest(since: nil)
+  var now: Moment
+  var commands: [Command] = []
+  var down = Side()
+  var up = Side()
+  /// The upstream leg in use, if any; events of another are late and ignored.
+  var upstream: UpstreamID?
+  private var upstreamCount: UInt32 = 0
+
+  var deviceCodec: HTTP1Codec
+  var serverCodec: HTTP1Codec
+  /// Parsed but not yet handled, because the exchange they belong to waits for its upstream.
+  var requestParts: [MessagePart] = []
+  var responseParts: [MessagePart] = []
+  /// What is known of where exchanges go; nil until a destination is decided.
+  var route: Route?
+  var exchange: Exchange?
+  var tunnelFlow: TunnelFlow?
+  var lastActivity: Instant
+  /// When the first byte of a request head came inside TLS.
+  var headSince: Instant?
+  var helloParser: ClientHelloParser
+  /// The hello that is being answered.
+  var earlyHello: HelloFacts?
+  /// What the device sent while the server's handshake was under way: one read at most.
+  var earlyClientBytes = Bytes()
+  /// What the server sent before the device's side was ready.
+  var earlyServerBytes = Bytes()
+  /// Half-closed sides of a tunnel.
+  var deviceHasEnded = false
+  var serverHasEnded = false
+  var drainingFailure: FlowFailure?
+  var isStopping = false
+  private var isWaitingForRoom = false
+
+  /// Begins with a connection that was accepted and admitted.
+  public init(client: IPAddress, context: LoopContext, at now: Moment) {
+    self.id = context.numbering.connection()
+    self.client = client
+    self.device = context.device(at: client)
+    self.context = context
+    self.now = now
+    self.lastActivity = now.instant
+    self.deviceCodec = HTTP1Codec(role: .server, limits: context.limits)
+    self.serverCodec = HTTP1Codec(role: .client, limits: context.limits)
+    self.helloParser = ClientHelloParser(limits: context.limits)
+    self.down.isOpen = true
+    self.record(
+      .connectionOpened(self.id, client: client, device: self.device, time: now.wall)
+    )
+  }
+
+  /// Whether everything is over.
+  public var isClosed: Bool {
+    if case .closed = self.stage { return true }
+    return false
+  }
+
+  /// Takes one event and appends what is to be done to `commands`.
+  public func handle(_ event: Event, at now: Moment, _ commands: inout [Command]) {
+    self.now = now
+    swap(&self.commands, &commands)
+    self.dispatch(event)
+    // A response that ended may have made way for a pipelined request.
+    self.processRequestParts()
+    self.flush()
+    swap(&self.commands, &commands)
+  }
+
+  private func dispatch(_ event: Event) {
+    switch event {
+    case .received(.downstream, let bytes):
+      self.lastActivity = self.now.instant
+      self.receivedDownstream(bytes)
+    case .received(.upstream(let id), let bytes):
+      guard id == self.upstream else { return }
+      self.lastActivity = self.now.instant
+      self.receivedUpstream(bytes)
+    case .congested(.downstream): self.pause(.up, .congestion)
+    case .drained(.downstream): self.resume(.up, .congestion)
+    case .congested(.upstream(let id)):
+      if id == self.upstream { self.pause(.down, .congestion) }
+    case .drained(.upstream(let id)):
+      if id == self.upstream { self.resume(.down, .congestion) }
+    case .closed(.downstream, let kind): self.downstreamClosed(kind)
+    case .closed(.upstream(let id), let kind):
+      if id == self.upstream { self.upstreamClosed(kind) }
+    case .resolved(let name, let result): self.resolved(name, result)
+    case .opened(let id, let result):
+      if id == self.upstream { self.opened(result) }
+    case .roomAvailable:
+      self.isWaitingForRoom = false
+      self.resume(.down, .evidence)
+      self.resume(.up, .evidence)
+    case .tick: self.tick()
+    case .shutdown: self.shutdown()
+    }
+  }
+
+  // MARK: Legs
+
+  var leg: Leg? { self.upstream.map { .upstream($0) } }
+
+  /// Names a side where a key path would be slow.
+  enum Half {
+    case down
+    case up
+  }
+
+  private subscript(half: Half) -> Side {
+    get { half == .down ? self.down : self.up }
+    set { if half == .down { self.down = newValue } else { self.up = newValue } }
+  }
+
+  private func leg(of half: Half) -> Leg? { half == .down ? .downstream : self.leg }
+
+  /// Stops reading a side for one more reason.
+  func pause(_ half: Half, _ reason: PauseReasons) {
+    let wasReading = self[half].pauses.isEmpty
+    self[half].pauses.insert(reason)
+    guard wasReading, self[half].isOpen, let leg = self.leg(of: half) else { return }
+    self.commands.append(.pauseReading(leg))
+  }
+
+  /// Drops a reason; reads the side again if it was the last.
+  func resume(_ half: Half, _ reason: PauseReasons) {
+    guard self[half].pauses.contains(reason) else { return }
+    self[half].pauses.remove(reason)
+    guard self[half].pauses.isEmpty, self[half].isOpen, let leg = self.leg(of: half) else { return }
+    self.commands.append(.resumeReading(leg))
+  }
+
+  /// A new upstream leg's name; events of the one before are ignored from now on.
+  func nextUpstream() -> UpstreamID {
+    self.upstreamCount += 1
+    let id = UpstreamID(self.upstreamCount)
+    self.upstream = id
+    self.up = Side()
+    return id
+  }
+
+  /// Ends the upstream leg; a TLS one says so first.
+  func closeUpstream(_ mode: CloseMode) {
+    guard let id = self.upstream else { return }
+    if self.up.isOpen {
+      if mode == .abort {
+        self.up.output.removeAll()
+      } else {
+        self.up.tls?.close()
+      }
+      self.flushUpstream()
+    }
+    self.commands.append(.close(.upstream(id), mode))
+    self.upstream = nil
+    self.up = Side()
+  }
+
+  // MARK: Output
+
+  private func flush() {
+    self.flushUpstream()
+    self.flushDownstream()
+  }
+
+  func flushUpstream() {
+    guard let id = self.upstream, self.up.isOpen else { return }
+    if let bytes = Self.takeOutput(&self.up) { self.commands.append(.send(.upstream(id), bytes)) }
+  }
+
+  private func flushDownstream() {
+    guard self.down.isOpen else { return }
+    if self.down.closing == .writing || self.down.closing == .afterFlush {
+      if let bytes = Self.takeOutput(&self.down) {
+        self.commands.append(.send(.downstream, bytes))
+      }
+      self.down.tls?.close()
+    }
+    if self.down.closing != .abort, let bytes = Self.takeOutput(&self.down) {
+      self.commands.append(.send(.downstream, bytes))
+    }
+    guard let mode = self.down.closing else { return }
+    self.down.closing = nil
+    self.commands.append(.close(.downstream, mode))
+    if mode != .writing { self.down.isOpen = false }
+    if case .closed = self.stage, !self.down.isOpen { self.commands.append(.finished) }
+  }
+
+  /// What a side's socket is to be given, nil if nothing: head and first body bytes share a record.
+  private static func takeOutput(_ side: inout Side) -> Bytes? {
+    guard let tls = side.tls else {
+      guard !side.output.isEmpty else { return nil }
+      defer { side.output = [] }
+      return Bytes(side.output)
+    }
+    if !side.output.isEmpty, tls.isEstablished {
+      // A session that cannot take its own output is broken; the peer's silence ends it by time.
+      do throws(TLSFailure) { try tls.send(Bytes(side.output)) } catch { side.closing = .abort }
+      side.output.removeAll(keepingCapacity: side.output.count <= 64 << 10)
+    }
+    return tls.hasOutput ? tls.takeOutput() : nil
+  }
+
+  // MARK: Records
+
+  /// Offers an event to the recorder; stops reading while it has no room.
+  func record(_ event: FlowEvent) {
+    switch self.context.sink.offer(event) {
+    case .accepted: return
+    case .pause:
+      guard !self.isWaitingForRoom else { return }
+      self.isWaitingForRoom = true
+      self.pause(.down, .evidence)
+      self.pause(.up, .evidence)
+      self.commands.append(.awaitRoom)
+    }
+  }
+
+  // MARK: The end
+
+  /// Ends everything at once, after what is queued for the device is written.
+  func finish(_ failure: FlowFailure?, mode: CloseMode = .afterFlush) {
+    if case .closed = self.stage { return }
+    self.endExchange(failure)
+    self.endTunnelFlow(failure)
+    self.closeUpstream(mode == .abort ? .abort : .afterFlush)
+    self.stage = .closed
+    if self.down.isOpen {
+      self.down.closing = mode
+    } else {
+      self.commands.append(.finished)
+    }
+    self.record(
+      .connectionClosed(self.id, failure ?? self.drainingFailure, time: self.now.wall)
+    )
+  }
+}

@@ -1,0 +1,56 @@
+import TideCore
+import TidePolicy
+
+/// Where a request wants to go, before that is decided.
+struct Destination {
+  /// Why the way is being made.
+  enum Purpose {
+    /// A CONNECT: its head, for the language of an answer.
+    case tunnel(MessageHead)
+    /// An absolute-form request, which waits at the front of `requestParts`.
+    case forward
+  }
+
+  let authority: Authority
+  let purpose: Purpose
+  var decision: ConnectDecision?
+}
+
+/// Who answers the requests of a connection.
+enum Answerer {
+  /// The server that was dialled.
+  case upstream
+  /// We do, in the place of a server that a rule blocks.
+  case sinkhole(RuleID)
+  /// We do, as ourselves.
+  case site
+}
+
+/// A CONNECT that was answered with 200.
+struct Tunnel {
+  let authority: Authority
+  let answerer: Answerer
+  let decision: ConnectDecision?
+  /// The address that was dialled; nil if none was.
+  let target: PinnedTarget?
+}
+
+/// What exchanges on a connection share until its destination changes.
+struct Route {
+  let answerer: Answerer
+  let facts: ConnectionFacts
+  /// The CONNECT name and the SNI, or the absolute target's host: rules judge by all of them.
+  let names: [Host]
+  /// The name whose leaf the device was shown; requests for another are misdirected.
+  let leafHost: Host
+  let isSecure: Bool
+}
+
+/// A tunnel that is relayed without being read.
+struct TunnelFlow {
+  let flow: FlowID
+  let isRecorded: Bool
+  var verdict: Verdict
+  var sent: UInt64 = 0
+  var received: UInt64 = 0
+}

@@ -1,0 +1,267 @@
+import TideCore
+import TideHTTP
+import TidePolicy
+import TideTLS
+
+/// From an authority to a connected upstream: resolve once, judge all, dial only what is permitted.
+extension ConnectionMachine {
+  /// Begins the way to a destination; what the device sends meanwhile stays in its own buffers.
+  func beginWay(to destination: Destination) {
+    self.closeUpstream(.afterFlush)
+    self.route = nil
+    switch destination.authority.host {
+    case .name(let name) where self.context.site.isOwn(name):
+      self.beginOwnWay(destination, name: name)
+    case .name(let name):
+      self.stage = .resolving(destination, since: self.now.instant)
+      self.pause(.down, .waiting)
+      self.commands.append(.resolve(name))
+    case .address(let address): self.decide(destination, addresses: [address])
+    }
+  }
+
+  private func beginOwnWay(_ destination: Destination, name: Hostname) {
+    switch destination.purpose {
+    case .forward: self.beginOwnExchange(host: .name(name))
+    case .tunnel:
+      self.accept(
+        Tunnel(
+          authority: destination.authority,
+          answerer: .site,
+          decision: nil,
+          target: nil
+        )
+      )
+    }
+  }
+
+  func resolved(_ name: Hostname, _ result: Result<[IPAddress], FlowFailure>) {
+    guard case .resolving(let destination, _) = self.stage,
+      destination.authority.host == .name(name)
+    else { return }
+    switch result {
+    case .success(let addresses):
+      self.decide(
+        destination,
+        addresses: Array(addresses.prefix(self.context.limits.candidates))
+      )
+    case .failure(let failure): self.refuse(destination, failure, rule: nil)
+    }
+  }
+
+  private func decide(_ destination: Destination, addresses: [IPAddress]) {
+    var destination = destination
+    let decision = self.context.policy.decideConnect(
+      ConnectRequest(
+        device: self.device,
+        authority: destination.authority,
+        resolved: addresses
+      )
+    )
+    destination.decision = decision
+    self.record(
+      .destinationDecided(
+        self.id,
+        authority: destination.authority,
+        candidates: decision.candidates,
+        decision: decision.outcome.name,
+        rule: decision.verdict.rule,
+        time: self.now.wall
+      )
+    )
+    switch decision.outcome {
+    case .dial(let targets): self.dial(destination, targets)
+    case .sinkhole(let rule):
+      switch destination.purpose {
+      case .tunnel:
+        self.accept(
+          Tunnel(
+            authority: destination.authority,
+            answerer: .sinkhole(rule),
+            decision: decision,
+            target: nil
+          )
+        )
+      case .forward: self.forward(destination, answerer: .sinkhole(rule), target: nil)
+      }
+    case .refuse(let refusal):
+      self.refuse(destination, FlowFailure(refusal), rule: refusal.rule)
+    }
+  }
+
+  private func dial(_ destination: Destination, _ targets: [PinnedTarget]) {
+    guard let target = targets.first else {
+      self.refuse(
+        destination,
+        FlowFailure(.nameNotFound, origin: .upstream, detail: "the name has no address"),
+        rule: nil
+      )
+      return
+    }
+    self.stage = .dialling(destination, targets: targets, since: self.now.instant)
+    self.pause(.down, .waiting)
+    self.commands.append(.open(self.nextUpstream(), target))
+  }
+
+  func opened(_ result: Result<IPAddress, FlowFailure>) {
+    guard case .dialling(let destination, let targets, _) = self.stage, let target = targets.first
+    else { return }
+    switch result {
+    case .success(let peer) where peer.unmapped == target.address.unmapped:
+      self.up.isOpen = true
+      switch destination.purpose {
+      case .tunnel:
+        self.accept(
+          Tunnel(
+            authority: destination.authority,
+            answerer: .upstream,
+            decision: destination.decision,
+            target: target
+          )
+        )
+      case .forward: self.forward(destination, answerer: .upstream, target: target)
+      }
+    case .success(let peer):
+      self.up.isOpen = true
+      self.closeUpstream(.abort)
+      self.refuse(
+        destination,
+        FlowFailure(
+          .wrongPeer,
+          origin: .upstream,
+          detail: "connected to \(peer), but \(target.address) was decided on"
+        ),
+        rule: nil
+      )
+    case .failure(let failure): self.dialFailed(destination, targets, failure)
+    }
+  }
+
+  func dialFailed(_ destination: Destination, _ targets: [PinnedTarget], _ failure: FlowFailure) {
+    self.closeUpstream(.abort)
+    if targets.count > 1 {
+      self.dial(destination, Array(targets.dropFirst()))
+    } else {
+      self.refuse(destination, failure, rule: nil)
+    }
+  }
+
+  /// Answers CONNECT with 200 and waits for the device's hello.
+  private func accept(_ tunnel: Tunnel) {
+    self.down.output += Array("HTTP/1.1 200 Connection established\r\n\r\n".utf8)
+    self.helloParser = ClientHelloParser(limits: self.context.limits)
+    self.stage = .awaitingHello(tunnel, since: self.now.instant)
+    self.resume(.down, .waiting)
+    let leftover = self.deviceCodec.takeLeftover()
+    self.requestParts.removeAll()
+    if !leftover.isEmpty { self.receivedHello(leftover) }
+  }
+
+  /// Lets the absolute-form request that waits go through.
+  private func forward(_ destination: Destination, answerer: Answerer, target: PinnedTarget?) {
+    let treatment: FlowTreatment = target == nil ? .sinkhole : .intercepted
+    self.serverCodec = HTTP1Codec(role: .client, limits: self.context.limits)
+    self.route = Route(
+      answerer: answerer,
+      facts: self.facts(
+        authority: destination.authority,
+        serverName: nil,
+        decision: destination.decision,
+        target: target,
+        treatment: treatment,
+        scheme: "http"
+      ),
+      names: [destination.authority.host],
+      leafHost: destination.authority.host,
+      isSecure: false
+    )
+    self.stage = .relaying
+    self.resume(.down, .waiting)
+    self.processRequestParts()
+  }
+
+  /// The destination cannot or must not be reached: says why, records it, ends the connection.
+  func refuse(_ destination: Destination, _ failure: FlowFailure, rule: RuleID?) {
+    let fields: HeaderFields
+    var method = "CONNECT"
+    var isHead = false
+    var url = destination.authority.description
+    switch destination.purpose {
+    case .tunnel(let head): fields = head.fields
+    case .forward:
+      guard case .head(let head) = self.requestParts.first else {
+        self.finish(failure)
+        return
+      }
+      fields = head.fields
+      method = head.method.text
+      isHead = method == "HEAD"
+      url = head.target.text
+    }
+    self.recordRefusal(
+      authority: destination.authority,
+      decision: destination.decision,
+      serverName: nil,
+      method: method,
+      url: url,
+      status: failure.code.status,
+      failure: failure
+    )
+    self.answer(
+      failure,
+      authority: destination.authority.description,
+      rule: rule,
+      region: destination.decision?.candidates.first?.region.name,
+      fields: fields,
+      toHead: isHead
+    )
+  }
+
+  /// Records a flow that never came to be.
+  func recordRefusal(
+    authority: Authority,
+    decision: ConnectDecision?,
+    serverName: Hostname?,
+    method: String,
+    url: String,
+    status: Int,
+    failure: FlowFailure
+  ) {
+    let flow = self.context.numbering.flow()
+    let facts = self.facts(
+      authority: authority,
+      serverName: serverName,
+      decision: decision,
+      target: nil,
+      treatment: .refused,
+      scheme: method == "CONNECT" ? "https" : "http"
+    )
+    self.record(
+      .flowStarted(
+        FlowStart(
+          flow: flow,
+          facts: facts,
+          time: self.now.wall,
+          method: method,
+          url: url,
+          protocolName: method == "CONNECT" ? "tls" : "http/1.1"
+        )
+      )
+    )
+    self.record(
+      .flowEnded(
+        FlowEnd(
+          flow: flow,
+          time: self.now.wall,
+          status: status,
+          requestBytes: 0,
+          responseBytes: 0,
+          findings: 0,
+          verdict: decision?.verdict ?? .pass,
+          exposure: nil,
+          failure: failure
+        )
+      )
+    )
+  }
+}

@@ -1,0 +1,209 @@
+import TideCore
+import TideHTTP
+import TidePolicy
+import TideTLS
+
+/// How a connection ends: peers that close, waits that run out, the proxy's own stop.
+extension ConnectionMachine {
+  /// How long an answer's reader is given to take it and close.
+  private static let drainTime: UInt64 = 2_000_000_000
+
+  func downstreamClosed(_ kind: CloseKind) {
+    switch self.stage {
+    case .tunnelling where kind == .end:
+      // A half-closed tunnel goes on the other way.
+      self.down.isOpen = true
+      if let leg = self.leg { self.commands.append(.close(leg, .writing)) }
+      self.deviceHasEnded = true
+      if self.serverHasEnded { self.finish(nil) }
+      return
+    case .securingClient(let tunnel, _):
+      if let hello = self.earlyHello {
+        self.clientHandshakeFailed(
+          tunnel,
+          hello,
+          "closed by the device in its handshake",
+          rejected: true
+        )
+        return
+      }
+    case .awaitingHello(let tunnel, _):
+      self.refuseTunnel(
+        tunnel,
+        FlowFailure(.truncated, origin: .downstream, detail: "closed before a ClientHello"),
+        serverName: nil
+      )
+      return
+    case .draining, .closed, .awaitingRequest, .resolving, .dialling, .securingUpstream,
+      .relaying, .tunnelling:
+      break
+    }
+    let isCut = self.exchange != nil || kind == .reset
+    self.finish(
+      isCut
+        ? FlowFailure(.truncated, origin: .downstream, detail: "closed by the device") : nil,
+      mode: kind == .reset ? .abort : .afterFlush
+    )
+  }
+
+  func upstreamClosed(_ kind: CloseKind) {
+    switch self.stage {
+    case .dialling(let destination, let targets, _):
+      self.dialFailed(
+        destination,
+        targets,
+        FlowFailure(.connectionRefused, origin: .upstream, detail: "closed while connecting")
+      )
+    case .awaitingHello(let tunnel, _):
+      self.refuseTunnel(
+        tunnel,
+        FlowFailure(.truncated, origin: .upstream, detail: "closed by the server before a hello"),
+        serverName: nil
+      )
+    case .securingUpstream(let tunnel, let hello, _):
+      self.alert(
+        TLSAlert.handshakeFailure,
+        tunnel,
+        hello,
+        FlowFailure(
+          .upstreamHandshake,
+          origin: .upstream,
+          detail: "closed by the server in its handshake"
+        )
+      )
+    case .securingClient:
+      self.finish(
+        FlowFailure(.truncated, origin: .upstream, detail: "closed by the server")
+      )
+    case .relaying, .awaitingRequest: self.responseEnded(kind)
+    case .tunnelling:
+      guard kind == .end, !self.deviceHasEnded else {
+        self.finish(nil)
+        return
+      }
+      self.serverHasEnded = true
+      self.down.closing = .writing
+    case .resolving, .draining, .closed: return
+    }
+  }
+
+  func tick() {
+    let limits = self.context.timeouts
+    switch self.stage {
+    case .awaitingRequest(let since):
+      if let since, self.hasPassed(limits.header, since: since), self.deviceCodec.isMidHead {
+        self.finish(
+          FlowFailure(.idleTimeout, origin: .downstream, detail: "a request head took too long")
+        )
+      } else if self.hasPassed(limits.idle, since: self.lastActivity) {
+        self.finish(nil)
+      }
+    case .resolving(let destination, let since):
+      guard self.hasPassed(limits.dns, since: since) else { return }
+      self.refuse(
+        destination,
+        FlowFailure(
+          .resolverFailed,
+          origin: .upstream,
+          detail: "no answer for \(destination.authority.host) in time"
+        ),
+        rule: nil
+      )
+    case .dialling(let destination, let targets, let since):
+      guard self.hasPassed(limits.connect, since: since) else { return }
+      self.dialFailed(
+        destination,
+        targets,
+        FlowFailure(
+          .connectTimeout,
+          origin: .upstream,
+          detail: "\(targets.first?.address.description ?? "") did not accept in time"
+        )
+      )
+    case .awaitingHello(let tunnel, let since):
+      guard self.hasPassed(limits.handshake, since: since) else { return }
+      self.refuseTunnel(
+        tunnel,
+        FlowFailure(.badHello, origin: .downstream, detail: "no whole ClientHello in time"),
+        serverName: nil
+      )
+    case .securingUpstream(let tunnel, let hello, let since):
+      guard self.hasPassed(limits.handshake, since: since) else { return }
+      self.alert(
+        TLSAlert.handshakeFailure,
+        tunnel,
+        hello,
+        FlowFailure(
+          .upstreamHandshake,
+          origin: .upstream,
+          detail: "the server's handshake took too long"
+        )
+      )
+    case .securingClient(let tunnel, let since):
+      guard self.hasPassed(limits.handshake, since: since), let hello = self.earlyHello else {
+        return
+      }
+      self.clientHandshakeFailed(
+        tunnel,
+        hello,
+        "the device's handshake took too long",
+        rejected: false
+      )
+    case .relaying: self.tickExchange()
+    case .tunnelling:
+      if self.hasPassed(limits.idle, since: self.lastActivity) {
+        self.finish(
+          FlowFailure(.idleTimeout, origin: .downstream, detail: "nothing came for too long")
+        )
+      }
+    case .draining(let since):
+      if self.hasPassed(Self.drainTime, since: since) { self.finish(nil) }
+    case .closed: return
+    }
+  }
+
+  private func tickExchange() {
+    let limits = self.context.timeouts
+    guard let exchange = self.exchange else {
+      if let since = self.headSince, self.hasPassed(limits.header, since: since) {
+        self.finish(
+          FlowFailure(.idleTimeout, origin: .downstream, detail: "a request head took too long")
+        )
+      } else if self.hasPassed(limits.idle, since: self.lastActivity) {
+        self.finish(nil)
+      }
+      return
+    }
+    if let ended = exchange.requestEndedAt, exchange.response == nil,
+      self.hasPassed(limits.response, since: ended)
+    {
+      self.failExchange(
+        FlowFailure(.responseTimeout, origin: .upstream, detail: "no response in time")
+      )
+    } else if self.hasPassed(limits.idle, since: self.lastActivity) {
+      self.failExchange(
+        FlowFailure(.idleTimeout, origin: .upstream, detail: "nothing came for too long")
+      )
+    }
+  }
+
+  private func hasPassed(_ wait: UInt64, since: Instant) -> Bool {
+    self.now.instant.nanoseconds(since: since) > wait
+  }
+
+  /// Finishes what is under way and begins nothing; a second call ends it at once.
+  func shutdown() {
+    let failure = FlowFailure(.shutdown, origin: .internal, detail: "the proxy is stopping")
+    guard !self.isStopping else {
+      self.finish(failure)
+      return
+    }
+    self.isStopping = true
+    switch self.stage {
+    case .relaying where self.exchange != nil, .draining, .closed: return
+    case .awaitingRequest, .relaying, .tunnelling: self.finish(nil)
+    case .resolving, .dialling, .awaitingHello, .securingUpstream, .securingClient:
+      self.finish(failure)
+    }
+  }
+}

@@ -1,0 +1,320 @@
+import TideCore
+import TideHTTP
+import TidePolicy
+import TideTLS
+
+/// From the device's hello to two established TLS sessions: the server's first, then ours.
+extension ConnectionMachine {
+  func receivedHello(_ bytes: Bytes) {
+    guard case .awaitingHello(let tunnel, _) = self.stage else { return }
+    switch self.helloParser.receive(bytes) {
+    case .needMore: return
+    case .hello(let hello): self.decide(tunnel, hello)
+    case .notTLS: self.notTLS(tunnel, self.helloParser.raw)
+    case .malformed(let detail):
+      self.refuseTunnel(
+        tunnel,
+        FlowFailure(.badHello, origin: .downstream, detail: detail),
+        serverName: nil
+      )
+    case .tooLarge:
+      self.refuseTunnel(
+        tunnel,
+        FlowFailure(
+          .badHello,
+          origin: .downstream,
+          detail: "a ClientHello of more than \(self.context.limits.helloBytes) bytes"
+        ),
+        serverName: nil
+      )
+    }
+  }
+
+  private func decide(_ tunnel: Tunnel, _ hello: HelloFacts) {
+    self.record(.hello(self.id, hello, time: self.now.wall))
+    guard !hello.hasMalformedServerName else {
+      self.alert(
+        TLSAlert.unrecognizedName,
+        tunnel,
+        hello,
+        FlowFailure(.badHello, origin: .downstream, detail: "a server name that is no host name")
+      )
+      return
+    }
+    switch tunnel.answerer {
+    case .site, .sinkhole:
+      self.secureClient(tunnel, hello, upstream: nil)
+      return
+    case .upstream: break
+    }
+    let decision = self.context.policy.decideHello(
+      hello,
+      for: HelloContext(
+        device: self.device,
+        authority: tunnel.authority,
+        address: tunnel.target?.address,
+        candidates: tunnel.decision?.candidates ?? []
+      )
+    )
+    switch decision {
+    case .intercept: self.secureUpstream(tunnel, hello)
+    case .passthrough: self.passThrough(tunnel, hello)
+    case .sinkhole(let rule):
+      self.closeUpstream(.abort)
+      let sinkhole = Tunnel(
+        authority: tunnel.authority,
+        answerer: .sinkhole(rule),
+        decision: tunnel.decision,
+        target: nil
+      )
+      self.secureClient(sinkhole, hello, upstream: nil)
+    case .refuseFronting:
+      self.alert(
+        TLSAlert.unrecognizedName,
+        tunnel,
+        hello,
+        FlowFailure(
+          .fronting,
+          origin: .downstream,
+          detail: "the hello names \(hello.serverName?.text ?? "no host"), CONNECT another"
+        )
+      )
+    case .refuse(let rule):
+      self.alert(
+        TLSAlert.accessDenied,
+        tunnel,
+        hello,
+        FlowFailure(.blockedByRule, origin: .internal, detail: "blocked by rule \(rule)")
+      )
+    }
+  }
+
+  // MARK: The server's side
+
+  private func secureUpstream(_ tunnel: Tunnel, _ hello: HelloFacts) {
+    let offered = hello.applicationProtocols
+    guard offered.isEmpty || offered.contains("http/1.1") else {
+      self.alert(
+        TLSAlert.noApplicationProtocol,
+        tunnel,
+        hello,
+        FlowFailure(
+          .clientHandshake,
+          origin: .downstream,
+          detail: "the device offers only \(offered.prefix(4).joined(separator: ", "))"
+        )
+      )
+      return
+    }
+    do throws(TLSFailure) {
+      self.up.tls = try TLSSession.client(
+        self.context.upstreamTLS,
+        host: Self.leafHost(tunnel, hello),
+        applicationProtocols: offered.isEmpty ? [] : ["http/1.1"]
+      )
+    } catch {
+      self.alert(
+        TLSAlert.internalError,
+        tunnel,
+        hello,
+        FlowFailure(.internalError, origin: .internal, detail: error.detail)
+      )
+      return
+    }
+    self.stage = .securingUpstream(tunnel, hello, since: self.now.instant)
+    self.pause(.down, .waiting)
+  }
+
+  func receivedUpstream(_ bytes: Bytes) {
+    switch self.stage {
+    case .securingUpstream(let tunnel, let hello, _):
+      self.continueUpstreamHandshake(bytes, tunnel, hello)
+    case .securingClient, .relaying, .awaitingRequest: self.receivedResponse(bytes)
+    case .tunnelling: self.relayTunnel(bytes, direction: .response)
+    case .awaitingHello(let tunnel, _):
+      // A server that speaks first before the device says anything: not TLS.
+      self.earlyServerBytes.append(bytes)
+      self.notTLS(tunnel, Bytes())
+    case .resolving, .dialling, .draining, .closed: return
+    }
+  }
+
+  private func continueUpstreamHandshake(_ bytes: Bytes, _ tunnel: Tunnel, _ hello: HelloFacts) {
+    guard let tls = self.up.tls else { return }
+    var plaintext: [Bytes] = []
+    do throws(TLSFailure) {
+      try tls.receive(bytes, &plaintext)
+    } catch {
+      self.upstreamHandshakeFailed(error, tunnel, hello)
+      return
+    }
+    guard tls.isEstablished else { return }
+    self.record(.handshake(self.id, tls.facts, time: self.now.wall))
+    // HTTP/1.1 servers wait for a request; what comes before one is broken framing.
+    for part in plaintext { self.earlyServerBytes.append(part) }
+    self.secureClient(tunnel, hello, upstream: tls)
+  }
+
+  private func upstreamHandshakeFailed(
+    _ error: TLSFailure,
+    _ tunnel: Tunnel,
+    _ hello: HelloFacts
+  ) {
+    if let tls = self.up.tls {
+      self.record(.handshake(self.id, tls.facts, time: self.now.wall))
+    }
+    let code: FlowFailure.Code =
+      error.verifyError == nil ? .upstreamHandshake : .untrustedUpstream
+    self.flushUpstream()  // the alert that our side owes the server
+    self.alert(
+      alertForClient(error),
+      tunnel,
+      hello,
+      FlowFailure(code, origin: .upstream, detail: error.detail)
+    )
+  }
+
+  // MARK: The device's side
+
+  /// The name that the leaf is for: what the hello asked for, else what CONNECT named.
+  static func leafHost(_ tunnel: Tunnel, _ hello: HelloFacts) -> Host {
+    hello.serverName.map { Host.name($0) } ?? tunnel.authority.host
+  }
+
+  private func secureClient(_ tunnel: Tunnel, _ hello: HelloFacts, upstream: TLSSession?) {
+    let host = Self.leafHost(tunnel, hello)
+    let choice: String?
+    if let upstream {
+      choice = upstream.facts.applicationProtocol
+    } else {
+      choice = hello.applicationProtocols.contains("http/1.1") ? "http/1.1" : nil
+    }
+    self.earlyHello = hello
+    do throws(TLSFailure) {
+      let leaf = try self.context.minter.leaf(for: host, at: self.now.wall)
+      self.down.tls = try TLSSession.server(
+        self.context.clientTLS,
+        leaf: leaf,
+        applicationProtocol: choice,
+        maximumVersion: upstream?.negotiatedVersion
+      )
+    } catch {
+      self.alert(
+        TLSAlert.internalError,
+        tunnel,
+        hello,
+        FlowFailure(.internalError, origin: .internal, detail: error.detail)
+      )
+      return
+    }
+    self.stage = .securingClient(tunnel, since: self.now.instant)
+    self.resume(.down, .waiting)
+    let early = self.earlyClientBytes
+    self.earlyClientBytes = Bytes()
+    self.continueClientHandshake(hello.raw)
+    if !early.isEmpty, case .securingClient = self.stage { self.continueClientHandshake(early) }
+  }
+
+  func continueClientHandshake(_ bytes: Bytes) {
+    guard case .securingClient(let tunnel, _) = self.stage, let tls = self.down.tls,
+      let hello = self.earlyHello
+    else { return }
+    var plaintext: [Bytes] = []
+    do throws(TLSFailure) {
+      try tls.receive(bytes, &plaintext)
+    } catch {
+      self.clientHandshakeFailed(tunnel, hello, error.detail, rejected: error.code == .alert)
+      return
+    }
+    guard tls.isEstablished else {
+      if tls.peerHasClosed {
+        self.clientHandshakeFailed(tunnel, hello, "closed by the device", rejected: true)
+      }
+      return
+    }
+    self.record(.handshake(self.id, tls.facts, time: self.now.wall))
+    self.begin(tunnel, hello)
+    for part in plaintext { self.parseRequest(part) }
+    self.noteDeviceClose()
+  }
+
+  /// The device ended the handshake: often because it does not trust our CA, or pins.
+  func clientHandshakeFailed(
+    _ tunnel: Tunnel,
+    _ hello: HelloFacts,
+    _ detail: String,
+    rejected: Bool
+  ) {
+    if rejected { self.context.site.clientRejectedCertificate(self.client) }
+    let failure = FlowFailure(.clientHandshake, origin: .downstream, detail: detail)
+    self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
+    self.finish(failure)
+  }
+
+  private func begin(_ tunnel: Tunnel, _ hello: HelloFacts) {
+    self.earlyHello = nil
+    let host = Self.leafHost(tunnel, hello)
+    var names = [tunnel.authority.host]
+    if !names.contains(host) { names.append(host) }
+    self.deviceCodec = HTTP1Codec(role: .server, limits: self.context.limits)
+    self.serverCodec = HTTP1Codec(role: .client, limits: self.context.limits)
+    self.route = Route(
+      answerer: tunnel.answerer,
+      facts: self.facts(
+        authority: tunnel.authority,
+        serverName: hello.serverName,
+        decision: tunnel.decision,
+        target: tunnel.target,
+        treatment: tunnel.target == nil ? .sinkhole : .intercepted,
+        scheme: "https"
+      ),
+      names: names,
+      leafHost: host,
+      isSecure: true
+    )
+    self.stage = .relaying
+    let early = self.earlyServerBytes
+    self.earlyServerBytes = Bytes()
+    if !early.isEmpty { self.parseResponse(early) }
+  }
+
+  // MARK: Refusals
+
+  /// Ends the device's handshake with a fatal alert that names the cause; no padlock is ever shown.
+  func alert(_ alert: UInt8, _ tunnel: Tunnel, _ hello: HelloFacts, _ failure: FlowFailure) {
+    self.closeUpstream(.afterFlush)
+    self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
+    do throws(TLSFailure) {
+      let session = try TLSSession.refusal(self.context.clientTLS, alert: alert)
+      self.down.tls = session
+      var none: [Bytes] = []
+      try session.receive(hello.raw, &none)
+    } catch {
+      // The refusal itself always ends in an error: its alert is in the session's output.
+    }
+    self.drain(failure)
+  }
+
+  /// Closes a tunnel on which there is no TLS to say it in.
+  func refuseTunnel(_ tunnel: Tunnel, _ failure: FlowFailure, serverName: Hostname?) {
+    self.recordTunnelRefusal(tunnel, failure, serverName: serverName)
+    self.finish(failure)
+  }
+
+  private func recordTunnelRefusal(
+    _ tunnel: Tunnel,
+    _ failure: FlowFailure,
+    serverName: Hostname?
+  ) {
+    if case .site = tunnel.answerer { return }
+    self.recordRefusal(
+      authority: tunnel.authority,
+      decision: tunnel.decision,
+      serverName: serverName,
+      method: "CONNECT",
+      url: tunnel.authority.description,
+      status: 200,
+      failure: failure
+    )
+  }
+}

@@ -1,0 +1,237 @@
+import TideCore
+import TideHTTP
+import TidePolicy
+
+/// The device's plain side: proxy requests (CONNECT, absolute-form) and requests for ourselves.
+extension ConnectionMachine {
+  func receivedDownstream(_ bytes: Bytes) {
+    switch self.stage {
+    case .awaitingRequest(let since):
+      // The first byte of a TLS record: somebody took this port for an HTTPS proxy or a server.
+      if since == nil, self.deviceCodec.isBetweenMessages, bytes.first == 0x16 {
+        self.finish(
+          FlowFailure(
+            .malformedMessage,
+            origin: .downstream,
+            detail: "TLS on the plain HTTP proxy port"
+          )
+        )
+        return
+      }
+      if since == nil { self.stage = .awaitingRequest(since: self.now.instant) }
+      self.parseRequest(bytes)
+    case .resolving, .dialling: self.parseRequest(bytes)
+    case .awaitingHello: self.receivedHello(bytes)
+    case .securingUpstream: self.earlyClientBytes.append(bytes)  // one read at most: it is paused
+    case .securingClient: self.continueClientHandshake(bytes)
+    case .relaying:
+      guard self.down.tls != nil else {
+        self.parseRequest(bytes)
+        return
+      }
+      self.receivedEncryptedRequest(bytes)
+    case .tunnelling: self.relayTunnel(bytes, direction: .request)
+    case .draining, .closed: return
+    }
+  }
+
+  /// Parses request bytes and handles what can be handled now.
+  func parseRequest(_ bytes: Bytes) {
+    do throws(HTTPFailure) {
+      try self.deviceCodec.receive(bytes, &self.requestParts)
+      self.processRequestParts()
+    } catch {
+      self.processRequestParts()
+      self.requestIsBroken(error)
+    }
+  }
+
+  /// Handles parsed parts in order, as far as the exchange they belong to can take them.
+  func processRequestParts() {
+    while !self.requestParts.isEmpty {
+      switch self.stage {
+      case .awaitingRequest:
+        guard case .head(let head) = self.requestParts[0] else {
+          self.requestParts.removeFirst()
+          continue
+        }
+        self.beginProxyRequest(head)
+      case .relaying:
+        let part = self.requestParts.removeFirst()
+        self.relayRequest(part)
+      case .resolving, .dialling: return
+      case .awaitingHello, .securingUpstream, .securingClient, .tunnelling, .draining, .closed:
+        self.requestParts.removeAll()
+        return
+      }
+    }
+  }
+
+  /// A request head on the plain side; it is still the first of `requestParts`.
+  private func beginProxyRequest(_ head: MessageHead) {
+    let target: RequestTarget
+    do throws(HTTPFailure) {
+      target = try RequestTarget.parse(method: head.method, target: head.target)
+    } catch {
+      self.refuseRequest(
+        head,
+        authority: nil,
+        FlowFailure(.malformedTarget, origin: .downstream, detail: error.detail)
+      )
+      return
+    }
+    switch target {
+    case .authority(let authority):
+      self.requestParts.removeFirst()
+      self.beginWay(to: Destination(authority: authority, purpose: .tunnel(head)))
+    case .absolute(let scheme, let authority, _):
+      guard scheme == "http" else {
+        self.refuseRequest(
+          head,
+          authority: authority,
+          FlowFailure(
+            .malformedTarget,
+            origin: .downstream,
+            detail: "an absolute \(scheme) URL; use CONNECT for anything but http"
+          )
+        )
+        return
+      }
+      if let route = self.route, route.facts.authority == authority, !route.isSecure,
+        self.up.isOpen
+      {
+        self.stage = .relaying
+        return
+      }
+      self.beginWay(to: Destination(authority: authority, purpose: .forward))
+    case .origin:
+      self.beginOwnExchange(host: nil)
+    case .asterisk:
+      self.refuseRequest(
+        head,
+        authority: nil,
+        FlowFailure(.malformedTarget, origin: .downstream, detail: "OPTIONS * to the proxy")
+      )
+    }
+  }
+
+  /// Routes the request at the front of `requestParts` to ourselves.
+  func beginOwnExchange(host: Host?) {
+    let unspecified = Authority(host: host ?? .address(.v4(0)), port: 80)
+    self.route = Route(
+      answerer: .site,
+      facts: self.facts(
+        authority: unspecified,
+        serverName: nil,
+        decision: nil,
+        target: nil,
+        treatment: .sinkhole,
+        scheme: "http"
+      ),
+      names: [],
+      leafHost: unspecified.host,
+      isSecure: false
+    )
+    self.stage = .relaying
+  }
+
+  func facts(
+    authority: Authority,
+    serverName: Hostname?,
+    decision: ConnectDecision?,
+    target: PinnedTarget?,
+    treatment: FlowTreatment,
+    scheme: String
+  ) -> ConnectionFacts {
+    let candidates = decision?.candidates ?? []
+    return ConnectionFacts(
+      connection: self.id,
+      device: self.device,
+      client: self.client,
+      authority: authority,
+      serverName: serverName,
+      address: target?.address,
+      region: target?.region ?? candidates.first?.region ?? .unknown,
+      candidates: candidates,
+      treatment: treatment,
+      scheme: scheme
+    )
+  }
+
+  /// The request's bytes are no HTTP/1, or could be read in two ways.
+  func requestIsBroken(_ error: HTTPFailure) {
+    let failure = FlowFailure(error, origin: .downstream)
+    if self.exchange != nil {
+      self.failExchange(failure)
+      return
+    }
+    switch self.stage {
+    case .awaitingRequest, .relaying:
+      self.answer(failure, authority: nil, rule: nil, fields: HeaderFields())
+    case .resolving, .dialling, .awaitingHello, .securingUpstream, .securingClient, .tunnelling,
+      .draining, .closed:
+      self.finish(failure)
+    }
+  }
+
+  /// Refuses the head at the front of `requestParts` before there is an exchange for it.
+  private func refuseRequest(_ head: MessageHead, authority: Authority?, _ failure: FlowFailure) {
+    self.requestParts.removeAll()
+    self.answer(failure, authority: authority, rule: nil, fields: head.fields)
+  }
+
+  /// Answers for the proxy with a page that names the cause, then lets the connection end.
+  func answer(
+    _ failure: FlowFailure,
+    authority: String?,
+    rule: RuleID?,
+    region: String? = nil,
+    fields: HeaderFields,
+    toHead: Bool = false
+  ) {
+    let page = self.context.site.page(
+      for: Notice(
+        status: failure.code.status,
+        failure: failure,
+        rule: rule,
+        ruleDescription: rule.flatMap { self.context.policy.description(of: $0) } ?? "",
+        authority: authority ?? "",
+        region: region,
+        fields: fields
+      )
+    )
+    self.send(page, toHead: toHead, closing: true)
+    self.drain(failure)
+  }
+
+  func answer(
+    _ failure: FlowFailure,
+    authority: Authority?,
+    rule: RuleID?,
+    fields: HeaderFields
+  ) {
+    self.answer(failure, authority: authority?.description, rule: rule, fields: fields)
+  }
+
+  /// Queues a whole answer of ours for the device.
+  func send(_ response: LocalResponse, toHead: Bool, closing: Bool) {
+    var text = "HTTP/1.1 \(response.status) \(ReasonPhrase.of(response.status))\r\n"
+    for (name, value) in response.fields { text += "\(name): \(value)\r\n" }
+    if response.status != 204 { text += "Content-Length: \(response.body.count)\r\n" }
+    if closing { text += "Connection: close\r\n" }
+    self.down.output += Array((text + "\r\n").utf8)
+    if !toHead, response.status != 204 { self.down.output += response.body.array }
+  }
+
+  /// Writes what is queued, ends our side, and throws away what the device still sends for a while:
+  /// closing at once would reset the connection and could lose the answer on its way.
+  func drain(_ failure: FlowFailure?) {
+    self.closeUpstream(.abort)
+    self.requestParts.removeAll()
+    self.stage = .draining(since: self.now.instant)
+    self.drainingFailure = failure
+    self.down.closing = .writing
+    self.resume(.down, .waiting)
+    self.resume(.down, .congestion)
+  }
+}

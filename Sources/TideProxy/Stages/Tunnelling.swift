@@ -1,0 +1,140 @@
+import TideCore
+import TideHTTP
+import TidePolicy
+import TideTLS
+
+/// Bytes that are relayed without being read: passthrough by configuration, or no TLS at all.
+extension ConnectionMachine {
+  /// TLS that the operator excepts from interception (`tls.passthrough`).
+  func passThrough(_ tunnel: Tunnel, _ hello: HelloFacts) {
+    if let rule = self.undecryptedRule(tunnel, serverName: hello.serverName) {
+      self.alert(TLSAlert.accessDenied, tunnel, hello, Self.opaqueFailure(rule))
+      return
+    }
+    self.beginTunnel(
+      tunnel,
+      serverName: hello.serverName,
+      first: hello.raw,
+      protocolName: "tls"
+    )
+  }
+
+  /// Bytes after CONNECT that are no TLS: recorded as a stream, or refused where a rule enforces.
+  func notTLS(_ tunnel: Tunnel, _ first: Bytes) {
+    switch tunnel.answerer {
+    case .upstream: break
+    case .sinkhole(let rule):
+      self.beginTunnel(tunnel, serverName: nil, first: first, protocolName: "tcp")
+      self.finish(
+        FlowFailure(.blockedByRule, origin: .internal, detail: "blocked by rule \(rule)")
+      )
+      return
+    case .site:
+      self.finish(FlowFailure(.badHello, origin: .downstream, detail: "no TLS hello"))
+      return
+    }
+    if let rule = self.undecryptedRule(tunnel, serverName: nil) {
+      self.refuseTunnel(tunnel, Self.opaqueFailure(rule), serverName: nil)
+      return
+    }
+    self.beginTunnel(tunnel, serverName: nil, first: first, protocolName: "tcp")
+  }
+
+  private static func opaqueFailure(_ rule: RuleID) -> FlowFailure {
+    FlowFailure(
+      .opaque,
+      origin: .internal,
+      detail: "what cannot be decrypted does not go to a region of rule \(rule)"
+    )
+  }
+
+  private func undecryptedRule(_ tunnel: Tunnel, serverName: Hostname?) -> RuleID? {
+    guard let decision = tunnel.decision else { return nil }
+    var hosts = [tunnel.authority.host]
+    if let serverName { hosts.append(.name(serverName)) }
+    return self.context.policy.undecryptedVerdict(
+      for: MessageFacts(
+        device: self.device,
+        hosts: hosts,
+        port: tunnel.authority.port,
+        address: tunnel.target?.address,
+        candidates: decision.candidates
+      )
+    )
+  }
+
+  private func beginTunnel(
+    _ tunnel: Tunnel,
+    serverName: Hostname?,
+    first: Bytes,
+    protocolName: String
+  ) {
+    let facts = self.facts(
+      authority: tunnel.authority,
+      serverName: serverName,
+      decision: tunnel.decision,
+      target: tunnel.target,
+      treatment: tunnel.target == nil ? .sinkhole : .passthrough,
+      scheme: protocolName
+    )
+    let flow = self.context.numbering.flow()
+    self.tunnelFlow = TunnelFlow(
+      flow: flow,
+      isRecorded: self.context.keepsBodies,
+      verdict: tunnel.decision?.verdict ?? .pass
+    )
+    self.record(
+      .flowStarted(
+        FlowStart(
+          flow: flow,
+          facts: facts,
+          time: self.now.wall,
+          method: "CONNECT",
+          url: tunnel.authority.description,
+          protocolName: protocolName
+        )
+      )
+    )
+    self.stage = .tunnelling
+    self.resume(.down, .waiting)
+    let early = self.earlyServerBytes
+    self.earlyServerBytes = Bytes()
+    self.relayTunnel(first, direction: .request)
+    self.relayTunnel(early, direction: .response)
+  }
+
+  func relayTunnel(_ bytes: Bytes, direction: Direction) {
+    guard !bytes.isEmpty, var flow = self.tunnelFlow else { return }
+    switch direction {
+    case .request: flow.sent += UInt64(bytes.count)
+    case .response: flow.received += UInt64(bytes.count)
+    }
+    self.tunnelFlow = flow
+    if flow.isRecorded { self.record(.body(flow.flow, direction, .original, bytes)) }
+    switch direction {
+    case .request:
+      if let leg = self.leg, self.up.isOpen { self.commands.append(.send(leg, bytes)) }
+    case .response: self.commands.append(.send(.downstream, bytes))
+    }
+  }
+
+  func endTunnelFlow(_ failure: FlowFailure?) {
+    guard let flow = self.tunnelFlow else { return }
+    self.tunnelFlow = nil
+    self.record(
+      .flowEnded(
+        FlowEnd(
+          flow: flow.flow,
+          time: self.now.wall,
+          status: 200,
+          requestBytes: flow.sent,
+          responseBytes: flow.received,
+          findings: 0,
+          verdict: flow.verdict,
+          exposure: nil,
+          failure: failure
+        )
+      )
+    )
+  }
+}

@@ -1,0 +1,74 @@
+import TideConfig
+import TideControl
+import TideCore
+import TideEvidence
+import TideRegion
+import TideTLS
+
+/// What `run` shows before it is ready (PRODUCT.md section 2).
+struct Banner {
+  let text: String
+
+  init(_ server: ProxyServer, rules: [String]) {
+    let configuration = server.configuration
+    var lines = [
+      "Tidewaiter \(Version.text)   mode: \(configuration.mode.rawValue)   "
+        + "case: \(server.caseFolder.path)"
+    ]
+    func row(_ name: String, _ value: String) {
+      lines.append(name + String(repeating: " ", count: max(1, 11 - name.count)) + value)
+    }
+    let port = server.listen.first?.port ?? 0
+    let shown = ProxyServer.shownAddresses(server.listen).first
+    let url = shown.map { "http://\(ListenAddress(address: $0, port: port))" } ?? ""
+    row("proxy", url.padded(to: 34) + "(HTTP proxy for the phone's Wi-Fi settings)")
+    row("phone", "scan, or open \(url) on it")
+    if let code = QRCode.terminal(url) {
+      lines += code.split(separator: "\n").map { "           " + $0 }
+    }
+    if server.isNewAuthority {
+      row(
+        "CA",
+        "made: \(server.authority.subject), valid to "
+          + server.authority.notAfter.rfc3339.prefix(10)
+      )
+    }
+    let daysLeft = (server.authority.notAfter.seconds - CAStore.now().seconds) / 86_400
+    if daysLeft < 14 {
+      row("CA", "ends in \(daysLeft) days: make a new one and install it on the devices")
+    }
+    row("regions", Self.regions(server))
+    row("rules", Self.rules(server, files: rules))
+    if server.caseFolder.isContinued { row("case", "continued") }
+    self.text = lines.joined(separator: "\n")
+  }
+
+  private static func regions(_ server: ProxyServer) -> String {
+    guard !server.regions.isEmpty else { return "no database; named sets only" }
+    let families = [
+      server.regions.contains { $0.hasIPv4 } ? "IPv4" : nil,
+      server.regions.contains { $0.hasIPv6 } ? "IPv6" : nil,
+    ].compactMap { $0 }.joined(separator: "+")
+    let isDefault = server.configuration.regions.databasesAreDefault
+    let names = isDefault ? "tor-geoipdb" : server.regions.map(\.name).joined(separator: ", ")
+    let date = server.regions.compactMap(\.date).min().map { " \($0.prefix(7))" } ?? ""
+    let content = server.regions.contains { $0.knowsASN } ? "country, ASN" : "country"
+    return "\(names)\(date) (\(families), \(content))"
+  }
+
+  private static func rules(_ server: ProxyServer, files: [String]) -> String {
+    let configuration = server.configuration
+    let names = files.isEmpty ? configuration.rules : files
+    let watch = configuration.regions.watch.joined(separator: ", ")
+    let count = server.rules
+    return names.joined(separator: ", ")
+      + ": \(count) rule\(count == 1 ? "" : "s"), watching \(watch.isEmpty ? "nothing" : watch), "
+      + "enforced in mode redact or block"
+  }
+}
+
+extension String {
+  fileprivate func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(1, width - self.count))
+  }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Foundation
+import TideCore
+import TideEvidence
+
+/// `tidewaiter flows`.
+struct FlowsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "flows",
+    abstract: "Lists the flows of a case.",
+    discussion: "FILTER is words such as region:CN finding:imei -host:*.example since:10m."
+  )
+
+  @OptionGroup var option: CaseOption
+  @Argument(parsing: .captureForPassthrough, help: "Words that narrow the list.")
+  var filter: [String] = []
+  @Flag(help: "One JSON object a line.") var json = false
+  @Flag(help: "Goes on with flows as they end.") var follow = false
+
+  mutating func run() async throws {
+    let reader = try self.option.reader()
+    let filter = try CaseOption.filter(self.filter, reader)
+    var last: FlowID?
+    repeat {
+      do throws(EvidenceFailure) {
+        try reader.forEachFlow(filter, after: last) { flow throws(EvidenceFailure) in
+          // While following, a flow is shown once, when it is over; those after it wait their turn.
+          if self.follow, flow.ended == nil { return false }
+          last = flow.flow
+          Terminal.print(
+            self.json ? String(decoding: flow.json, as: UTF8.self) : FlowRow(flow).text
+          )
+          return true
+        }
+      } catch {
+        throw CommandFailure(error)
+      }
+      if self.follow { try await Task.sleep(for: .milliseconds(500)) }
+    } while self.follow
+  }
+}
+
+/// A flow as a line for people.
+struct FlowRow {
+  let text: String
+
+  init(_ flow: FlowRecord) {
+    let time = flow.started.dropFirst(11).prefix(8)
+    let decided = flow.decided ?? "-"
+    let applied = flow.applied ?? "-"
+    let verdict = decided == applied ? decided : "\(decided)>\(applied)"
+    let status = flow.status.map { $0 == 0 ? "-" : String($0) } ?? "open"
+    let findings = flow.findings == 0 ? "" : "  \(Self.kinds(flow))"
+    let error = flow.error.map { "  \($0.code): \($0.detail)" } ?? ""
+    self.text =
+      "\(flow.flow)  \(time)  \(flow.device)  \(flow.region)  \(flow.treatment)  \(status)  "
+      + "\(verdict)  \(flow.method) \(flow.url)\(findings)\(error)"
+  }
+
+  private static func kinds(_ flow: FlowRecord) -> String {
+    Dictionary(grouping: flow.tags, by: \.kind).sorted { $0.key < $1.key }
+      .map { $0.value.count == 1 ? $0.key : "\($0.key)x\($0.value.count)" }.joined(separator: ",")
+  }
+}
+
+/// `tidewaiter findings`.
+struct FindingsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "findings",
+    abstract: "Lists the findings of a case.",
+    discussion: "FILTER is words such as region:CN finding:imei certainty:certain."
+  )
+
+  @OptionGroup var option: CaseOption
+  @Argument(parsing: .captureForPassthrough, help: "Words that narrow the list.")
+  var filter: [String] = []
+  @Flag(help: "One JSON object a line.") var json = false
+
+  func run() throws {
+    let reader = try self.option.reader()
+    let filter = try CaseOption.filter(self.filter, reader)
+    do throws(EvidenceFailure) {
+      try reader.forEachFinding(filter) { finding, flow throws(EvidenceFailure) in
+        if self.json {
+          Terminal.print(String(decoding: finding.json, as: UTF8.self))
+          return true
+        }
+        let encoding = finding.encoding.isEmpty ? "plain" : finding.encoding.joined(separator: "(")
+        let place = finding.path.isEmpty ? finding.location : "\(finding.location) \(finding.path)"
+        Terminal.print(
+          "\(finding.flow)  \(finding.time.dropFirst(11).prefix(8))  \(flow.device)  "
+            + "\(finding.kind)  \(finding.certainty)  \(encoding)  \(place)  \(flow.region)  "
+            + "\(finding.decided)>\(finding.applied)  \(flow.url)"
+        )
+        return true
+      }
+    } catch {
+      throw CommandFailure(error)
+    }
+  }
+}

@@ -1,0 +1,269 @@
+import Foundation
+import Synchronization
+import TideConfig
+import TideControl
+import TideCore
+import TideCrypto
+import TideEngineNIO
+import TideEvidence
+import TidePolicy
+import TideProxy
+import TideRegion
+import TideTLS
+
+/// The running proxy: the one place that knows every part and joins them.
+final class ProxyServer: Sendable {
+  let configuration: Configuration
+  let recorder: EvidenceRecorder
+  let caseFolder: CaseFolder
+  let listen: [ListenAddress]
+  let authority: CertificateAuthority
+  let isNewAuthority: Bool
+  let regions: [RegionSourceInfo]
+  private let loader: RulingLoader
+  private let engine: NIOEngine
+  private let ruleCount: Mutex<Int>
+  private let started = CAStore.now()
+
+  /// Puts everything together, up to but not including the acceptance of connections.
+  init(_ configuration: Configuration, ruleFiles: [String]) async throws {
+    Self.raiseDescriptorLimit()
+    self.configuration = configuration
+    let store = CAStore(configuration)
+    let (authority, isNew) = try store.loadOrCreate(configuration)
+    self.authority = authority
+    self.isNewAuthority = isNew
+    let listen: [ListenAddress]
+    do {
+      listen = try await NIOEngine.claim(configuration.listen.proxy)
+    } catch {
+      throw CommandFailure(.runtime, error.description)
+    }
+    self.listen = listen
+    let own = Self.ownAddresses(listen)
+    // Everything that can be wrong with a file is found before the case is opened.
+    let probe = RulingLoader(
+      configuration: configuration,
+      ruleFiles: ruleFiles,
+      ownAddresses: own,
+      ownPorts: listen.map(\.port),
+      secret: [UInt8](repeating: 0, count: 32)
+    )
+    let checked = try probe.load()
+    let caseFolder = try Self.openCase(configuration, checked)
+    self.caseFolder = caseFolder
+    let loader = RulingLoader(
+      configuration: configuration,
+      ruleFiles: ruleFiles,
+      ownAddresses: own,
+      ownPorts: listen.map(\.port),
+      secret: caseFolder.secret
+    )
+    self.loader = loader
+    let ruling = try loader.ruling(checked)
+    self.regions = checked.regions.sources
+    self.ruleCount = Mutex(checked.rules.count)
+    let recorder = try Self.openRecorder(configuration, caseFolder)
+    self.recorder = recorder
+    let site = Site(
+      onboarding: OnboardingSite(
+        authority: AuthorityCertificate(
+          der: Bytes(authority.certificateDER),
+          fingerprint: Bytes(authority.fingerprintSHA256)
+        ),
+        addresses: Self.shownAddresses(listen),
+        port: listen.first?.port ?? 0,
+        mode: configuration.mode,
+        caseName: caseFolder.name
+      ),
+      mode: configuration.mode,
+      caseName: caseFolder.name
+    )
+    let roots = try Self.roots(configuration)
+    let numbering = Numbering(
+      nextFlow: caseFolder.nextFlowNumber,
+      nextConnection: caseFolder.nextConnectionNumber
+    )
+    let limits = configuration.limits
+    do {
+      self.engine = try await NIOEngine(
+        EngineSettings(
+          listen: listen,
+          allowedClients: configuration.listen.allow,
+          loops: configuration.loops ?? ProcessInfo.processInfo.activeProcessorCount,
+          hosts: configuration.upstream.hosts,
+          limits: limits,
+          timeouts: configuration.timeouts
+        ),
+        sink: recorder
+      ) { _ in
+        try LoopContext(
+          ruling: ruling,
+          mode: configuration.mode,
+          minter: LeafMinter(authority: authority, capacity: limits.leaves),
+          upstreamTLS: TLSClientContext(roots: roots, refusing: [authority.certificateDER]),
+          clientTLS: TLSServerContext(),
+          sink: recorder,
+          site: site,
+          numbering: numbering,
+          limits: limits,
+          timeouts: configuration.timeouts
+        )
+      }
+    } catch {
+      throw CommandFailure(.runtime, "cannot start: \(error)")
+    }
+  }
+
+  /// Begins to accept connections.
+  func start() async throws {
+    do {
+      try await self.engine.listen()
+    } catch {
+      throw CommandFailure(.runtime, error.description)
+    }
+  }
+
+  /// Loads rules, devices and regions anew; the old ones stay in force if anything is wrong.
+  func reload() async throws(CommandFailure) -> String {
+    let loaded = try self.loader.load()
+    do {
+      try await self.engine.replace(loaded.ruling)
+    } catch {
+      throw CommandFailure(.runtime, "cannot put the rules in force: \(error)")
+    }
+    self.ruleCount.withLock { $0 = loaded.rules.count }
+    let sources = loaded.ruleSources.map { "\($0.name) \($0.sha256)" }
+    self.recorder.note(type: "reload", fields: ["rules": sources.joined(separator: ", ")])
+    return "\(loaded.rules.count) rules, \(loaded.ruling.devices.count) devices in force"
+  }
+
+  var rules: Int { self.ruleCount.withLock { $0 } }
+
+  /// Stops accepting, drains for a few seconds, seals the case.
+  func stop() async throws {
+    await self.engine.stop(drain: 5)
+    do {
+      try self.recorder.close(seal: true)
+    } catch {
+      throw CommandFailure(.runtime, "case \(self.caseFolder.path): \(error)")
+    }
+  }
+
+  func status() async -> [String: ControlValue] {
+    let statistics = self.recorder.statistics
+    return [
+      "version": .text(Version.text),
+      "mode": .text(self.configuration.mode.rawValue),
+      "case": .text(self.caseFolder.path),
+      "proxy": .list(self.listen.map(\.description)),
+      "connections": .number(await self.engine.connectionCount()),
+      "events": .number(Int(clamping: statistics.events)),
+      "dropped": .number(Int(clamping: statistics.dropped)),
+      "evidence": .text(statistics.failing ?? "ok"),
+      "rules": .number(self.rules),
+      "since": .text(self.started.rfc3339),
+    ]
+  }
+
+  // MARK: Parts
+
+  private static func openCase(
+    _ configuration: Configuration,
+    _ loaded: RulingLoader.Loaded
+  ) throws(CommandFailure) -> CaseFolder {
+    var sources = loaded.ruleSources.map {
+      CaseDescription.Source(role: .rules, name: $0.name, date: nil, sha256: $0.sha256)
+    }
+    sources += loaded.regions.sources.map {
+      CaseDescription.Source(
+        role: .regions,
+        name: $0.name,
+        date: $0.date,
+        sha256: $0.sha256 ?? ""
+      )
+    }
+    if let text = FileManager.default.contents(atPath: configuration.path) {
+      sources.append(
+        CaseDescription.Source(
+          role: .configuration,
+          name: configuration.path,
+          date: nil,
+          sha256: ASCII.hex(Digest.sha256.hash(Bytes([UInt8](text))))
+        )
+      )
+    }
+    let description = CaseDescription(
+      operatorName: ProcessInfo.processInfo.userName,
+      devices: loaded.ruling.devices.map(\.name),
+      mode: configuration.mode.rawValue,
+      toolVersion: Version.text,
+      watched: configuration.regions.watch,
+      sources: sources
+    )
+    do throws(EvidenceFailure) {
+      return try CaseFolder.open(
+        configuration.caseFolder.name ?? "auto",
+        in: configuration.caseFolder.directory,
+        description: description,
+        at: CAStore.now()
+      )
+    } catch {
+      let isOperators = error.code == .sealed || error.code == .badName || error.code == .inUse
+      throw CommandFailure(isOperators ? .usage : .runtime, error.description)
+    }
+  }
+
+  private static func openRecorder(
+    _ configuration: Configuration,
+    _ folder: CaseFolder
+  ) throws(CommandFailure) -> EvidenceRecorder {
+    var settings = RecorderSettings()
+    settings.keepsBodies = configuration.mode.keepsBodies
+    settings.isRequired = configuration.caseFolder.evidence == .required
+    settings.fsyncInterval = UInt64(
+      clamping: configuration.caseFolder.fsync.components.seconds * 1_000_000_000
+        + configuration.caseFolder.fsync.components.attoseconds / 1_000_000_000
+    )
+    settings.maxSize = configuration.caseFolder.maxSize
+    do throws(EvidenceFailure) {
+      settings.signingKey = try CaseFolder.signingKey(in: configuration.caseFolder.directory)
+      let logger = Log(configuration.log)
+      return try EvidenceRecorder(case: folder, settings: settings) { logger.error($0) }
+    } catch {
+      throw CommandFailure(.runtime, error.description)
+    }
+  }
+
+  private static func roots(_ configuration: Configuration) throws(CommandFailure) -> TrustRoots {
+    switch configuration.tls.upstreamRoots {
+    case .system: return .system
+    case .file(let path):
+      return .pem(try TextFile.bytes(path, what: "tls.upstream_roots", limit: 16 << 20))
+    }
+  }
+
+  /// The addresses under which the proxy could be asked to dial itself.
+  private static func ownAddresses(_ listen: [ListenAddress]) -> [IPAddress] {
+    let local = LocalAddresses.list()
+    return listen.flatMap { address -> [IPAddress] in
+      address.address.isUnspecified ? local : [address.address]
+    }
+  }
+
+  /// The addresses that devices are shown, the likeliest first.
+  static func shownAddresses(_ listen: [ListenAddress]) -> [IPAddress] {
+    guard let first = listen.first else { return [] }
+    guard first.address.isUnspecified else { return [first.address] }
+    let reachable = LocalAddresses.reachable().filter { $0.bitWidth == first.address.bitWidth }
+    return reachable.isEmpty ? [.v4(0x7F00_0001)] : reachable
+  }
+
+  /// Two descriptors a connection: the soft limit of 1,024 would end at some 500.
+  private static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = min(limit.rlim_max, 1 << 20)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+}

@@ -1,0 +1,158 @@
+import Foundation
+import TideConfig
+import TideCore
+import TideCrypto
+import TideInspect
+import TidePolicy
+import TideProxy
+import TideRegion
+
+/// Reads what decides (rules, devices, region databases), at start and at each reload.
+struct RulingLoader {
+  let configuration: Configuration
+  /// Rule files of `--rules`, which stand in the configuration's place.
+  let ruleFiles: [String]
+  /// Where the proxy listens, so that it refuses itself.
+  let ownAddresses: [IPAddress]
+  let ownPorts: [UInt16]
+  /// The case's secret, under which pseudonyms are made.
+  let secret: [UInt8]
+
+  /// What was read, with the digests that a case records.
+  struct Loaded {
+    let ruling: Ruling
+    let regions: RegionTable
+    let rules: [Rule]
+    /// The rule files by name, with the SHA-256 of each.
+    let ruleSources: [(name: String, sha256: String)]
+  }
+
+  func load() throws(CommandFailure) -> Loaded {
+    let (rules, sources) = try Self.rules(self.configuration, files: self.ruleFiles)
+    let regions = try RegionLoader.load(self.configuration)
+    let devices = try DeviceFolder(self.configuration).profiles()
+    let policy = try Self.policy(
+      self.configuration,
+      rules: rules,
+      regions: regions,
+      ownAddresses: self.ownAddresses,
+      ownPorts: self.ownPorts
+    )
+    return Loaded(
+      ruling: Ruling(policy: policy, plan: try self.plan(devices), devices: devices),
+      regions: regions,
+      rules: rules,
+      ruleSources: sources
+    )
+  }
+
+  /// The same ruling under this loader's secret.
+  func ruling(_ loaded: Loaded) throws(CommandFailure) -> Ruling {
+    Ruling(
+      policy: loaded.ruling.policy,
+      plan: try self.plan(loaded.ruling.devices),
+      devices: loaded.ruling.devices
+    )
+  }
+
+  private func plan(_ devices: [DeviceProfile]) throws(CommandFailure) -> InspectionPlan {
+    do throws(InspectionFailure) {
+      return try InspectionPlan(
+        profiles: devices,
+        inspectors: self.configuration.inspect.inspectors,
+        secret: self.secret,
+        limits: self.configuration.limits
+      )
+    } catch {
+      throw CommandFailure(.usage, "inspect: \(error)")
+    }
+  }
+
+  /// The rules of the files, or the built-in ones where the default file is not there.
+  static func rules(
+    _ configuration: Configuration,
+    files: [String]
+  ) throws(CommandFailure) -> ([Rule], [(name: String, sha256: String)]) {
+    let isDefault = files.isEmpty && configuration.rulesAreDefault
+    let paths = files.isEmpty ? configuration.rules : files
+    var rules: [Rule] = []
+    var sources: [(name: String, sha256: String)] = []
+    for path in paths {
+      let text: String
+      let name: String
+      if isDefault, !FileManager.default.fileExists(atPath: path) {
+        text = DefaultRules.yaml
+        name = "built-in default.yaml"
+      } else {
+        text = try TextFile.read(path, what: "the rules")
+        name = path
+      }
+      sources.append((name, ASCII.hex(Digest.sha256.hash(Bytes(text)))))
+      do throws(ConfigFailure) {
+        rules += try RuleDocument.parse(yaml: text, path: name)
+      } catch {
+        throw CommandFailure(.usage, error.description)
+      }
+    }
+    return (rules, sources)
+  }
+
+  static func policy(
+    _ configuration: Configuration,
+    rules: [Rule],
+    regions: RegionTable,
+    ownAddresses: [IPAddress] = [],
+    ownPorts: [UInt16] = []
+  ) throws(CommandFailure) -> PolicySnapshot {
+    do throws(PolicyFailure) {
+      return try PolicySnapshot(
+        rules: rules,
+        regions: regions,
+        settings: PolicySettings(
+          mode: configuration.mode,
+          watch: configuration.regions.watch,
+          allowSpecialUse: configuration.upstream.allowSpecialUse,
+          passthrough: configuration.tls.passthrough,
+          fronting: configuration.tls.fronting,
+          ownAddresses: ownAddresses,
+          ownPorts: ownPorts,
+          candidatesLimit: configuration.limits.candidates
+        )
+      )
+    } catch {
+      throw CommandFailure(.usage, error.description)
+    }
+  }
+}
+
+/// The folder of device profiles.
+struct DeviceFolder {
+  let path: String
+
+  init(_ configuration: Configuration) { self.path = configuration.devices }
+
+  /// The profiles' files, sorted; none if the folder is not there.
+  func files() -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: self.path)) ?? []
+    return names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
+      .map { "\(self.path)/\($0)" }
+  }
+
+  func profiles() throws(CommandFailure) -> [DeviceProfile] {
+    var profiles: [DeviceProfile] = []
+    for file in self.files() {
+      let text = try TextFile.read(file, what: "the device profile")
+      let profile: DeviceProfile
+      do throws(ConfigFailure) {
+        profile = try DeviceDocument.parse(yaml: text, path: file)
+      } catch {
+        throw CommandFailure(.usage, error.description)
+      }
+      if profiles.contains(where: { $0.name == profile.name }) {
+        throw CommandFailure(.usage, "\(file): another file names a device \"\(profile.name)\" too")
+      }
+      profiles.append(profile)
+    }
+    return profiles
+  }
+}
