@@ -27,6 +27,8 @@ public final class ConnectionMachine {
     case dialling(Destination, targets: [PinnedTarget], since: Instant)
     /// CONNECT was answered; the ClientHello is being gathered.
     case awaitingHello(Tunnel, since: Instant)
+    /// The hello's name, which is not the CONNECT target's, is being looked up to be judged too.
+    case resolvingServerName(Tunnel, HelloFacts, since: Instant)
     /// The server's handshake is under way; the client waits.
     case securingUpstream(Tunnel, HelloFacts, since: Instant)
     /// The client's handshake is under way.

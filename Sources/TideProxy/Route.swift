@@ -33,6 +33,11 @@ struct Tunnel {
   let decision: ConnectDecision?
   /// The address that was dialled; nil if none was.
   let target: PinnedTarget?
+  /// Where the hello's name leads, if it is not the CONNECT target's: judged too, never dialled.
+  var named: [Candidate] = []
+
+  /// Every address that rules judge.
+  var candidates: [Candidate] { (self.decision?.candidates ?? []) + self.named }
 }
 
 /// What exchanges on a connection share until its destination changes.

@@ -36,16 +36,27 @@ extension ConnectionMachine {
   }
 
   func resolved(_ name: Hostname, _ result: Result<[IPAddress], FlowFailure>) {
-    guard case .resolving(let destination, _) = self.stage,
-      destination.authority.host == .name(name)
-    else { return }
-    switch result {
-    case .success(let addresses):
-      self.decide(
-        destination,
-        addresses: Array(addresses.prefix(self.context.limits.candidates))
-      )
-    case .failure(let failure): self.refuse(destination, failure, rule: nil)
+    switch self.stage {
+    case .resolving(let destination, _):
+      guard destination.authority.host == .name(name) else { return }
+      switch result {
+      case .success(let addresses):
+        self.decide(
+          destination,
+          addresses: Array(addresses.prefix(self.context.limits.candidates))
+        )
+      case .failure(let failure): self.refuse(destination, failure, rule: nil)
+      }
+    case .resolvingServerName(let tunnel, let hello, _):
+      guard hello.serverName == name else { return }
+      // A name without addresses adds no verdict; the address that is dialled was judged.
+      switch result {
+      case .success(let addresses): self.decide(tunnel, hello, named: addresses)
+      case .failure: self.decide(tunnel, hello, named: [])
+      }
+    case .awaitingRequest, .dialling, .awaitingHello, .securingUpstream, .securingClient,
+      .relaying, .tunnelling, .draining, .closed:
+      return
     }
   }
 
@@ -166,7 +177,7 @@ extension ConnectionMachine {
       facts: self.facts(
         authority: destination.authority,
         serverName: nil,
-        decision: destination.decision,
+        candidates: destination.decision?.candidates ?? [],
         target: target,
         treatment: treatment,
         scheme: "http"
@@ -231,7 +242,7 @@ extension ConnectionMachine {
     let facts = self.facts(
       authority: authority,
       serverName: serverName,
-      decision: decision,
+      candidates: decision?.candidates ?? [],
       target: nil,
       treatment: .refused,
       scheme: method == "CONNECT" ? "https" : "http"

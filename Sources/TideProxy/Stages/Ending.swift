@@ -34,7 +34,8 @@ extension ConnectionMachine {
         serverName: nil
       )
       return
-    case .draining, .closed, .awaitingRequest, .resolving, .dialling, .securingUpstream,
+    case .draining, .closed, .awaitingRequest, .resolving, .dialling, .resolvingServerName,
+      .securingUpstream,
       .relaying, .tunnelling:
       break
     }
@@ -60,7 +61,8 @@ extension ConnectionMachine {
         FlowFailure(.truncated, origin: .upstream, detail: "closed by the server before a hello"),
         serverName: nil
       )
-    case .securingUpstream(let tunnel, let hello, _):
+    case .resolvingServerName(let tunnel, let hello, _),
+      .securingUpstream(let tunnel, let hello, _):
       self.alert(
         TLSAlert.handshakeFailure,
         tunnel,
@@ -127,6 +129,8 @@ extension ConnectionMachine {
         FlowFailure(.badHello, origin: .downstream, detail: "no whole ClientHello in time"),
         serverName: nil
       )
+    case .resolvingServerName(let tunnel, let hello, let since):
+      if self.hasPassed(limits.dns, since: since) { self.decide(tunnel, hello, named: []) }
     case .securingUpstream(let tunnel, let hello, let since):
       guard self.hasPassed(limits.handshake, since: since) else { return }
       self.alert(
@@ -202,7 +206,8 @@ extension ConnectionMachine {
     switch self.stage {
     case .relaying where self.exchange != nil, .draining, .closed: return
     case .awaitingRequest, .relaying, .tunnelling: self.finish(nil)
-    case .resolving, .dialling, .awaitingHello, .securingUpstream, .securingClient:
+    case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
+      .securingClient:
       self.finish(failure)
     }
   }

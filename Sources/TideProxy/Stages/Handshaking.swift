@@ -47,13 +47,35 @@ extension ConnectionMachine {
       return
     case .upstream: break
     }
-    let decision = self.context.policy.decideHello(
+    guard let name = hello.serverName, tunnel.authority.host != .name(name) else {
+      self.decide(tunnel, hello, named: [])
+      return
+    }
+    if tunnel.authority.host.isName, self.context.policy.settings.fronting == .refuse {
+      self.decide(tunnel, hello, named: [])
+      return
+    }
+    // The name of an IP literal, or of a front: looked up only to add verdicts, never to be dialled.
+    self.stage = .resolvingServerName(tunnel, hello, since: self.now.instant)
+    self.pause(.down, .waiting)
+    self.pause(.up, .waiting)
+    self.commands.append(.resolve(name))
+  }
+
+  /// Decides on a hello whose name, if it is not the CONNECT target's, leads to `named`.
+  func decide(_ tunnel: Tunnel, _ hello: HelloFacts, named addresses: [IPAddress]) {
+    let policy = self.context.policy
+    var tunnel = tunnel
+    tunnel.named = addresses.prefix(self.context.limits.candidates).map(policy.candidate)
+    self.resume(.up, .waiting)
+    let decision = policy.decideHello(
       hello,
       for: HelloContext(
         device: self.device,
         authority: tunnel.authority,
         address: tunnel.target?.address,
-        candidates: tunnel.decision?.candidates ?? []
+        candidates: tunnel.decision?.candidates ?? [],
+        serverNameCandidates: tunnel.named
       )
     )
     switch decision {
@@ -65,7 +87,8 @@ extension ConnectionMachine {
         authority: tunnel.authority,
         answerer: .sinkhole(rule),
         decision: tunnel.decision,
-        target: nil
+        target: nil,
+        named: tunnel.named
       )
       self.secureClient(sinkhole, hello, upstream: nil)
     case .refuseFronting:
@@ -135,6 +158,7 @@ extension ConnectionMachine {
       // A server that speaks first before the device says anything: not TLS.
       self.earlyServerBytes.append(bytes)
       self.notTLS(tunnel, Bytes())
+    case .resolvingServerName: self.earlyServerBytes.append(bytes)
     case .resolving, .dialling, .draining, .closed: return
     }
   }
@@ -263,7 +287,7 @@ extension ConnectionMachine {
       facts: self.facts(
         authority: tunnel.authority,
         serverName: hello.serverName,
-        decision: tunnel.decision,
+        candidates: tunnel.candidates,
         target: tunnel.target,
         treatment: tunnel.target == nil ? .sinkhole : .intercepted,
         scheme: "https"

@@ -22,7 +22,8 @@ extension ConnectionMachine {
       self.parseRequest(bytes)
     case .resolving, .dialling: self.parseRequest(bytes)
     case .awaitingHello: self.receivedHello(bytes)
-    case .securingUpstream: self.earlyClientBytes.append(bytes)  // one read at most: it is paused
+    // One read at most: the leg is paused.
+    case .resolvingServerName, .securingUpstream: self.earlyClientBytes.append(bytes)
     case .securingClient: self.continueClientHandshake(bytes)
     case .relaying:
       guard self.down.tls != nil else {
@@ -60,7 +61,8 @@ extension ConnectionMachine {
         let part = self.requestParts.removeFirst()
         self.relayRequest(part)
       case .resolving, .dialling: return
-      case .awaitingHello, .securingUpstream, .securingClient, .tunnelling, .draining, .closed:
+      case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .tunnelling,
+        .draining, .closed:
         self.requestParts.removeAll()
         return
       }
@@ -123,7 +125,7 @@ extension ConnectionMachine {
       facts: self.facts(
         authority: unspecified,
         serverName: nil,
-        decision: nil,
+        candidates: [],
         target: nil,
         treatment: .sinkhole,
         scheme: "http"
@@ -138,13 +140,12 @@ extension ConnectionMachine {
   func facts(
     authority: Authority,
     serverName: Hostname?,
-    decision: ConnectDecision?,
+    candidates: [Candidate],
     target: PinnedTarget?,
     treatment: FlowTreatment,
     scheme: String
   ) -> ConnectionFacts {
-    let candidates = decision?.candidates ?? []
-    return ConnectionFacts(
+    ConnectionFacts(
       connection: self.id,
       device: self.device,
       client: self.client,
@@ -168,7 +169,8 @@ extension ConnectionMachine {
     switch self.stage {
     case .awaitingRequest, .relaying:
       self.answer(failure, authority: nil, rule: nil, fields: HeaderFields())
-    case .resolving, .dialling, .awaitingHello, .securingUpstream, .securingClient, .tunnelling,
+    case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
+      .securingClient, .tunnelling,
       .draining, .closed:
       self.finish(failure)
     }

@@ -49,7 +49,6 @@ extension ConnectionMachine {
   }
 
   private func undecryptedRule(_ tunnel: Tunnel, serverName: Hostname?) -> RuleID? {
-    guard let decision = tunnel.decision else { return nil }
     var hosts = [tunnel.authority.host]
     if let serverName { hosts.append(.name(serverName)) }
     return self.context.policy.undecryptedVerdict(
@@ -58,7 +57,7 @@ extension ConnectionMachine {
         hosts: hosts,
         port: tunnel.authority.port,
         address: tunnel.target?.address,
-        candidates: decision.candidates
+        candidates: tunnel.candidates
       )
     )
   }
@@ -72,7 +71,7 @@ extension ConnectionMachine {
     let facts = self.facts(
       authority: tunnel.authority,
       serverName: serverName,
-      decision: tunnel.decision,
+      candidates: tunnel.candidates,
       target: tunnel.target,
       treatment: tunnel.target == nil ? .sinkhole : .passthrough,
       scheme: protocolName
