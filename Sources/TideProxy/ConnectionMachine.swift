@@ -104,6 +104,8 @@ public final class ConnectionMachine {
   var drainingFailure: FlowFailure?
   var isStopping = false
   private var isWaitingForRoom = false
+  /// Whether the device takes its bytes slowly, whichever upstream they come from.
+  private var isDeviceCongested = false
 
   /// Begins with a connection that was accepted and admitted.
   public init(client: IPAddress, context: LoopContext, at now: Moment) {
@@ -131,10 +133,14 @@ public final class ConnectionMachine {
   /// Takes one event and appends what is to be done to `commands`.
   public func handle(_ event: Event, at now: Moment, _ commands: inout [Command]) {
     self.now = now
+    // What the first record asked for, before there was an event.
+    commands += self.commands
+    self.commands.removeAll()
     swap(&self.commands, &commands)
     self.dispatch(event)
     // A response that ended may have made way for a pipelined request.
     self.processRequestParts()
+    self.noteUnfinishedHead()
     self.flush()
     swap(&self.commands, &commands)
   }
@@ -148,8 +154,12 @@ public final class ConnectionMachine {
       guard id == self.upstream else { return }
       self.lastActivity = self.now.instant
       self.receivedUpstream(bytes)
-    case .congested(.downstream): self.pause(.up, .congestion)
-    case .drained(.downstream): self.resume(.up, .congestion)
+    case .congested(.downstream):
+      self.isDeviceCongested = true
+      self.pause(.up, .congestion)
+    case .drained(.downstream):
+      self.isDeviceCongested = false
+      self.resume(.up, .congestion)
     case .congested(.upstream(let id)):
       if id == self.upstream { self.pause(.down, .congestion) }
     case .drained(.upstream(let id)):
@@ -208,7 +218,17 @@ public final class ConnectionMachine {
     let id = UpstreamID(self.upstreamCount)
     self.upstream = id
     self.up = Side()
+    // Why no upstream is to be read does not end with the one before.
+    if self.isDeviceCongested { self.up.pauses.insert(.congestion) }
+    if self.isWaitingForRoom { self.up.pauses.insert(.evidence) }
     return id
+  }
+
+  /// The upstream leg is connected, and is read unless there is a reason not to.
+  func upstreamIsOpen() {
+    self.up.isOpen = true
+    guard !self.up.pauses.isEmpty, let leg = self.leg else { return }
+    self.commands.append(.pauseReading(leg))
   }
 
   /// Ends the upstream leg; a TLS one says so first.
@@ -225,6 +245,7 @@ public final class ConnectionMachine {
     self.commands.append(.close(.upstream(id), mode))
     self.upstream = nil
     self.up = Side()
+    self.resume(.down, .congestion)  // a leg that is gone never tells that it drained
   }
 
   // MARK: Output
@@ -239,7 +260,7 @@ public final class ConnectionMachine {
     if let bytes = Self.takeOutput(&self.up) { self.commands.append(.send(.upstream(id), bytes)) }
   }
 
-  private func flushDownstream() {
+  func flushDownstream() {
     guard self.down.isOpen else { return }
     if self.down.closing == .writing || self.down.closing == .afterFlush {
       if let bytes = Self.takeOutput(&self.down) {
@@ -253,8 +274,16 @@ public final class ConnectionMachine {
     guard let mode = self.down.closing else { return }
     self.down.closing = nil
     self.commands.append(.close(.downstream, mode))
-    if mode != .writing { self.down.isOpen = false }
-    if case .closed = self.stage, !self.down.isOpen { self.commands.append(.finished) }
+    if mode == .writing { return }
+    self.down.isOpen = false
+    if case .closed = self.stage {
+      self.commands.append(.finished)
+    } else {
+      self.finish(
+        FlowFailure(.internalError, origin: .internal, detail: "the device's session is broken"),
+        mode: .abort
+      )
+    }
   }
 
   /// What a side's socket is to be given, nil if nothing: head and first body bytes share a record.
@@ -265,7 +294,7 @@ public final class ConnectionMachine {
       return Bytes(side.output)
     }
     if !side.output.isEmpty, tls.isEstablished {
-      // A session that cannot take its own output is broken; the peer's silence ends it by time.
+      // A session that cannot take its own output is broken. The server's ends by time.
       do throws(TLSFailure) { try tls.send(Bytes(side.output)) } catch { side.closing = .abort }
       side.output.removeAll(keepingCapacity: side.output.count <= 64 << 10)
     }
@@ -296,13 +325,13 @@ public final class ConnectionMachine {
     self.endTunnelFlow(failure)
     self.closeUpstream(mode == .abort ? .abort : .afterFlush)
     self.stage = .closed
+    self.record(
+      .connectionClosed(self.id, failure ?? self.drainingFailure, time: self.now.wall)
+    )
     if self.down.isOpen {
       self.down.closing = mode
     } else {
       self.commands.append(.finished)
     }
-    self.record(
-      .connectionClosed(self.id, failure ?? self.drainingFailure, time: self.now.wall)
-    )
   }
 }

@@ -9,7 +9,7 @@ extension FlowFailure.Code {
   var status: Int {
     switch self {
     case .malformedMessage, .ambiguousFraming, .malformedTarget, .badHello: 400
-    case .clientNotAllowed, .specialUse, .loop, .opaque: 403
+    case .clientNotAllowed, .specialUse, .loop, .opaque, .refusedByRule: 403
     case .misdirected, .fronting: 421
     case .headTooLarge: 431
     case .blockedByRule, .notRedactable: 451
@@ -42,7 +42,7 @@ extension FlowFailure {
   init(_ refusal: ConnectRefusal) {
     switch refusal {
     case .rule(let rule):
-      self.init(.blockedByRule, origin: .internal, detail: "blocked by rule \(rule)")
+      self.init(.refusedByRule, origin: .internal, detail: "refused by rule \(rule)")
     case .specialUse(let address, let use):
       self.init(
         .specialUse,

@@ -56,7 +56,7 @@ struct CaseOption: ParsableArguments {
   /// Reads the words of a filter.
   static func filter(_ words: [String], _ reader: CaseReader) throws(CommandFailure) -> FlowFilter {
     do throws(EvidenceFailure) {
-      let words = words.flatMap { $0.split(separator: " ").map(String.init) }
+      let words = words.flatMap { $0.split(separator: " ").map { FilterWords.bare(String($0)) } }
       return try FlowFilter.parse(words, at: CAStore.now(), watched: try reader.watched)
     } catch {
       throw CommandFailure(error)
@@ -69,6 +69,26 @@ struct CaseOption: ParsableArguments {
       throw CommandFailure(.usage, "\(text): not a flow, such as f-000042")
     }
     return flow
+  }
+}
+
+/// Words such as `-host:*.example`, which a parser of options would take for options.
+enum FilterWords {
+  private static let shield: Character = "!"
+
+  /// The arguments with each excluding word made one that no option looks like.
+  static func shielded(_ arguments: some Sequence<String>) -> [String] {
+    arguments.map { argument in
+      guard argument.hasPrefix("-"), !argument.hasPrefix("--"), argument.contains(":") else {
+        return argument
+      }
+      return String(Self.shield) + argument.dropFirst()
+    }
+  }
+
+  /// The word as it was typed.
+  static func bare(_ word: String) -> String {
+    word.first == Self.shield ? "-" + word.dropFirst() : word
   }
 }
 

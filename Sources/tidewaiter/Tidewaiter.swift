@@ -21,12 +21,14 @@ struct Tidewaiter: AsyncParsableCommand {
   /// Runs the command; exit codes are 0 ok, 1 problem found, 2 usage or configuration, 3 runtime.
   static func main() async {
     do {
-      var command = try Self.parseAsRoot()
+      var command = try Self.parseAsRoot(FilterWords.shielded(CommandLine.arguments.dropFirst()))
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
         try command.run()
       }
+    } catch let code as ExitCode {
+      Foundation.exit(code.rawValue)
     } catch let failure as CommandFailure {
       Terminal.error("tidewaiter: \(failure.message)")
       Foundation.exit(failure.code.rawValue)

@@ -33,7 +33,7 @@ struct BlockText {
   /// The sentences for `code`.
   init(_ code: FlowFailure.Code) {
     switch code {
-    case .blockedByRule:
+    case .blockedByRule, .refusedByRule:
       self.init(
         Phrase(
           "A rule of this audit blocked what the device wanted to send or fetch.",

@@ -34,7 +34,8 @@ enum ProxyError: String {
     case .idleTimeout: self = isUpstream ? .connectionReadTimeout : .httpRequestError
     case .responseTimeout: self = .httpResponseTimeout
     case .loop: self = .proxyLoopDetected
-    case .clientNotAllowed, .blockedByRule, .misdirected, .fronting, .notRedactable, .opaque:
+    case .clientNotAllowed, .blockedByRule, .refusedByRule, .misdirected, .fronting, .notRedactable,
+      .opaque:
       self = .httpRequestDenied
     case .evidenceUnavailable, .overLimit, .shutdown, .internalError: self = .proxyInternalError
     }

@@ -42,6 +42,8 @@ public struct FlowFailure: Error, Hashable, Sendable {
     case loop
     /// A rule blocked it.
     case blockedByRule = "blocked-by-rule"
+    /// A rule whose `how` is `refuse` blocked its CONNECT.
+    case refusedByRule = "refused-by-rule"
     /// A Host that is not this connection's.
     case misdirected
     /// A server name that is not the CONNECT name.

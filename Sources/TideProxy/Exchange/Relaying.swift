@@ -30,13 +30,13 @@ extension ConnectionMachine {
   func judgeHead(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
     let policy = self.context.policy
     let facts = self.facts(relay, exchange)
-    relay.plan = policy.bodyPlan(for: facts)
+    relay.plan = self.isSinkhole ? Self.sinkholePlan : policy.bodyPlan(for: facts)
     var found: [Finding] = []
     if relay.plan.inspects {
       found = self.context.inspection.inspect(head: relay.head, direction: relay.direction)
     }
     guard self.judge(relay, exchange, found, facts: facts) else { return false }
-    if relay.verdict.applied == .redact, relay.plan.holding != .body {
+    if relay.verdict.applied == .redact, relay.plan.holding != .body, !self.isSinkhole {
       relay.plan = BodyPlan(
         inspects: true,
         holding: .body,
@@ -72,9 +72,24 @@ extension ConnectionMachine {
       exchange.findings += found.count
       self.record(.findings(exchange.flow, found, verdict, time: self.now.wall))
     }
-    guard verdict.applied == .block else { return true }
+    // Nothing leaves a sinkhole: what the device wanted to send is read to its end.
+    guard verdict.applied == .block, !self.isSinkhole else { return true }
     self.block(relay, exchange, verdict)
     return false
+  }
+
+  private static let sinkholePlan = BodyPlan(
+    inspects: true,
+    holding: .none,
+    otherwise: .allow,
+    mayRedact: false
+  )
+
+  private var isSinkhole: Bool {
+    switch self.route?.answerer {
+    case .sinkhole: true
+    case .upstream, .site, nil: false
+    }
   }
 
   /// Replaces what was found in the head; false if that cannot be done and the message was stopped.

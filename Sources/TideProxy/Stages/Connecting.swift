@@ -96,7 +96,8 @@ extension ConnectionMachine {
       case .forward: self.forward(destination, answerer: .sinkhole(rule), target: nil)
       }
     case .refuse(let refusal):
-      self.refuse(destination, FlowFailure(refusal), rule: refusal.rule)
+      // 451 says that something was blocked in a server's place; this is no place at all.
+      self.refuse(destination, FlowFailure(refusal), status: 403, rule: refusal.rule)
     }
   }
 
@@ -160,6 +161,7 @@ extension ConnectionMachine {
   /// Answers CONNECT with 200 and waits for the device's hello.
   private func accept(_ tunnel: Tunnel) {
     self.down.output += Array("HTTP/1.1 200 Connection established\r\n\r\n".utf8)
+    self.flushDownstream()  // in plain text, before there may be a session
     self.helloParser = ClientHelloParser(limits: self.context.limits)
     self.stage = .awaitingHello(tunnel, since: self.now.instant)
     self.resume(.down, .waiting)

@@ -146,6 +146,9 @@ extension ConnectionMachine {
     }
     self.stage = .securingUpstream(tunnel, hello, since: self.now.instant)
     self.pause(.down, .waiting)
+    let early = self.earlyServerBytes
+    self.earlyServerBytes = Bytes()
+    if !early.isEmpty { self.continueUpstreamHandshake(early, tunnel, hello) }
   }
 
   func receivedUpstream(_ bytes: Bytes) {
@@ -157,7 +160,7 @@ extension ConnectionMachine {
     case .awaitingHello(let tunnel, _):
       // A server that speaks first before the device says anything: not TLS.
       self.earlyServerBytes.append(bytes)
-      self.notTLS(tunnel, Bytes())
+      self.notTLS(tunnel, self.helloParser.raw)
     case .resolvingServerName: self.earlyServerBytes.append(bytes)
     case .resolving, .dialling, .draining, .closed: return
     }

@@ -45,6 +45,23 @@ extension ConnectionMachine {
       self.processRequestParts()
       self.requestIsBroken(error)
     }
+    // What is pipelined waits unparsed; a device that goes on and on is read no further.
+    if self.deviceCodec.bufferedCount > self.context.limits.headBytes {
+      self.pause(.down, .waiting)
+    }
+  }
+
+  /// Remembers since when a head is unfinished, so that it has its time and no more.
+  func noteUnfinishedHead() {
+    switch self.stage {
+    case .awaitingRequest(nil) where self.deviceCodec.isMidHead:
+      self.stage = .awaitingRequest(since: self.now.instant)
+    case .relaying where self.exchange == nil:
+      self.headSince = self.deviceCodec.isMidHead ? self.headSince ?? self.now.instant : nil
+    case .awaitingRequest, .resolving, .dialling, .awaitingHello, .resolvingServerName,
+      .securingUpstream, .securingClient, .relaying, .tunnelling, .draining, .closed:
+      return
+    }
   }
 
   /// Handles parsed parts in order, as far as the exchange they belong to can take them.
@@ -119,6 +136,7 @@ extension ConnectionMachine {
 
   /// Routes the request at the front of `requestParts` to ourselves.
   func beginOwnExchange(host: Host?) {
+    self.closeUpstream(.afterFlush)
     let unspecified = Authority(host: host ?? .address(.v4(0)), port: 80)
     self.route = Route(
       answerer: .site,
@@ -167,11 +185,10 @@ extension ConnectionMachine {
       return
     }
     switch self.stage {
-    case .awaitingRequest, .relaying:
+    case .awaitingRequest, .resolving, .dialling, .relaying:
       self.answer(failure, authority: nil, rule: nil, fields: HeaderFields())
-    case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
-      .securingClient, .tunnelling,
-      .draining, .closed:
+    case .draining, .closed: return  // said already, and to be heard
+    case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .tunnelling:
       self.finish(failure)
     }
   }
@@ -179,12 +196,13 @@ extension ConnectionMachine {
   /// Refuses the head at the front of `requestParts` before there is an exchange for it.
   private func refuseRequest(_ head: MessageHead, authority: Authority?, _ failure: FlowFailure) {
     self.requestParts.removeAll()
-    self.answer(failure, authority: authority, rule: nil, fields: head.fields)
+    self.answer(failure, authority: authority, rule: nil, to: head)
   }
 
   /// Answers for the proxy with a page that names the cause, then lets the connection end.
   func answer(
     _ failure: FlowFailure,
+    status: Int? = nil,
     authority: String?,
     rule: RuleID?,
     region: String? = nil,
@@ -193,7 +211,7 @@ extension ConnectionMachine {
   ) {
     let page = self.context.site.page(
       for: Notice(
-        status: failure.code.status,
+        status: status ?? failure.code.status,
         failure: failure,
         rule: rule,
         ruleDescription: rule.flatMap { self.context.policy.description(of: $0) } ?? "",
@@ -210,9 +228,15 @@ extension ConnectionMachine {
     _ failure: FlowFailure,
     authority: Authority?,
     rule: RuleID?,
-    fields: HeaderFields
+    to head: MessageHead
   ) {
-    self.answer(failure, authority: authority?.description, rule: rule, fields: fields)
+    self.answer(
+      failure,
+      authority: authority?.description,
+      rule: rule,
+      fields: head.fields,
+      toHead: head.method == "HEAD"
+    )
   }
 
   /// Queues a whole answer of ours for the device.
@@ -234,6 +258,5 @@ extension ConnectionMachine {
     self.drainingFailure = failure
     self.down.closing = .writing
     self.resume(.down, .waiting)
-    self.resume(.down, .congestion)
   }
 }

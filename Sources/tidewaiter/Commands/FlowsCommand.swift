@@ -12,7 +12,7 @@ struct FlowsCommand: AsyncParsableCommand {
   )
 
   @OptionGroup var option: CaseOption
-  @Argument(parsing: .captureForPassthrough, help: "Words that narrow the list.")
+  @Argument(help: "Words that narrow the list.")
   var filter: [String] = []
   @Flag(help: "One JSON object a line.") var json = false
   @Flag(help: "Goes on with flows as they end.") var follow = false
@@ -72,7 +72,7 @@ struct FindingsCommand: ParsableCommand {
   )
 
   @OptionGroup var option: CaseOption
-  @Argument(parsing: .captureForPassthrough, help: "Words that narrow the list.")
+  @Argument(help: "Words that narrow the list.")
   var filter: [String] = []
   @Flag(help: "One JSON object a line.") var json = false
 
