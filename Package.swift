@@ -107,7 +107,10 @@ let package = Package(
     tests("TideInspectTests", ["TideInspect", "TideCoding", "TideCrypto", "TideCore"]),
     tests(
       "TideProxyTests",
-      ["TideProxy", "TideCore", "TideHTTP", "TideInspect", "TidePolicy", "TideRegion", "TideTLS"]
+      [
+        "TideProxy", "TideCore", "TideCoding", "TideHTTP", "TideInspect", "TidePolicy",
+        "TideRegion", "TideTLS",
+      ]
     ),
     tests("TideEvidenceTests", ["TideEvidence", "TideCoding", "TideCrypto", "TideCore"]),
     tests("TideConfigTests", ["TideConfig", "TidePolicy", "TideRegion", "TideCore"]),

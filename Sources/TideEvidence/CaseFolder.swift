@@ -1,0 +1,248 @@
+public import TideCore
+public import TideCrypto
+
+/// A case's folder, open for one writer: held locked until its recorder is closed or the last
+/// reference goes.
+///
+/// docs/evidence-format.md describes what is in it.
+public final class CaseFolder: Sendable {
+  /// Where it is.
+  public let path: String
+  /// Its name: the last part of the path.
+  public let name: String
+  /// Whether it was there before and is continued.
+  public let isContinued: Bool
+  /// The number for the next flow, so that none occurs twice in a case.
+  public let nextFlowNumber: UInt64
+  /// The number for the next connection.
+  public let nextConnectionNumber: UInt64
+  /// The 32 secret bytes under which the case's identifiers become digests and pseudonyms.
+  public let secret: [UInt8]
+
+  let description: CaseDescription
+  /// The SHA-256 of case.json, which the log repeats so that the chain holds it too.
+  let descriptionDigest: String
+  let tail: LogTail
+  private let lock: FileLock
+
+  private init(
+    path: String,
+    isContinued: Bool,
+    secret: [UInt8],
+    description: CaseDescription,
+    tail: LogTail,
+    lock: FileLock
+  ) throws(EvidenceFailure) {
+    self.path = path
+    self.name = Self.lastPart(of: path)
+    self.isContinued = isContinued
+    self.nextFlowNumber = tail.nextFlow
+    self.nextConnectionNumber = tail.nextConnection
+    self.secret = secret
+    self.description = description
+    self.descriptionDigest = Hex.encode(
+      Digest.sha256.hash(try Folder.read(path + "/case.json", limit: 16 << 20))
+    )
+    self.tail = tail
+    self.lock = lock
+  }
+
+  /// Opens a case by name: makes it, or continues it if it is there and not sealed.
+  ///
+  /// - Parameters:
+  ///   - name: `auto` for the day (UTC) and the first letter that is free, as `2026-11-22-a`.
+  ///   - parent: the folder of cases; made if it is not there.
+  ///   - description: what is recorded, and by whom.
+  ///   - now: the time to name and date the case by.
+  /// - Returns: the case, locked.
+  /// - Throws: `sealed`, `inUse`, `badName`, `malformed` if the end of the log does not follow from
+  ///   what is before it, or what the file system says.
+  public static func open(
+    _ name: String,
+    in parent: String,
+    description: CaseDescription,
+    at now: WallTime
+  ) throws(EvidenceFailure) -> CaseFolder {
+    try Folder.make(parent)
+    if name == "auto" {
+      return try self.make(in: parent, description: description, at: now)
+    }
+    guard self.isLegal(name) else {
+      throw EvidenceFailure(
+        .badName,
+        detail: "\(name): a case's name has letters, digits, `-`, `_` and `.`, and no `.` in front"
+      )
+    }
+    let path = parent + "/" + name
+    if Folder.size(of: path + "/case.json") ?? 0 > 0 {
+      return try self.continue(path, description: description)
+    }
+    let log = try LogReader(root: path)
+    guard log.segments.isEmpty else {
+      throw EvidenceFailure(
+        .malformed,
+        detail: "\(path)/case.json: missing or empty, though the case has a log"
+      )
+    }
+    let isNew = Folder.size(of: path + "/case.json") == nil
+    return try self.fill(path, isNew: isNew, description: description, at: now)
+  }
+
+  /// Lets others record into the case: nothing more is written by whoever holds this.
+  func unlock() { self.lock.release() }
+
+  /// The names of the cases in a folder, sorted.
+  public static func names(in parent: String) throws(EvidenceFailure) -> [String] {
+    try Folder.names(in: parent).filter {
+      Folder.size(of: parent + "/" + $0 + "/case.json") != nil
+    }
+  }
+
+  /// Whether the case in a folder is sealed.
+  public static func isSealed(_ path: String) -> Bool {
+    Folder.size(of: path + "/manifest.json") != nil
+  }
+
+  /// The installation's signing key, kept in the folder of cases; made at its first use.
+  ///
+  /// - Throws: `malformed` if the file is no key or others may read it, or what the file system says.
+  public static func signingKey(in parent: String) throws(EvidenceFailure) -> SigningKey {
+    try Folder.make(parent)
+    let path = parent + "/signing.key"
+    if Folder.size(of: path) != nil {
+      try Folder.requirePrivate(path)
+      let pem = try Folder.read(path, limit: 4_096)
+      do throws(CryptoFailure) {
+        return try SigningKey(pem: pem)
+      } catch {
+        throw EvidenceFailure(.malformed, detail: "\(path): \(error.detail)")
+      }
+    }
+    let key: SigningKey
+    let pem: [UInt8]
+    do throws(CryptoFailure) {
+      key = try SigningKey.generate()
+      pem = try key.privateKeyPEM
+    } catch {
+      throw EvidenceFailure(error)
+    }
+    try Folder.write(pem, to: path)
+    return key
+  }
+
+  private static func make(
+    in parent: String,
+    description: CaseDescription,
+    at now: WallTime
+  ) throws(EvidenceFailure) -> CaseFolder {
+    let day = String(now.rfc3339.prefix(10))
+    for number in 0..<18_278 {  // a…zzz
+      let path = "\(parent)/\(day)-\(self.letters(number))"
+      guard Folder.size(of: path) == nil else { continue }
+      do throws(EvidenceFailure) {
+        return try self.fill(path, isNew: true, description: description, at: now)
+      } catch {
+        // Two that start in the same instant choose the same letter: the later takes the next.
+        guard error.code == .inUse || Folder.size(of: path + "/case.json") != nil else {
+          throw error
+        }
+      }
+    }
+    throw EvidenceFailure(.badName, detail: "\(parent): no letter is left for \(day)")
+  }
+
+  private static func fill(
+    _ path: String,
+    isNew: Bool,
+    description: CaseDescription,
+    at now: WallTime
+  ) throws(EvidenceFailure) -> CaseFolder {
+    try PosixStorage().makeFolder(path)
+    let file = path + "/case.json"
+    let lock = try FileLock(path: file, isNew: isNew)
+    let secret: [UInt8]
+    do throws(CryptoFailure) {
+      secret = try RandomBytes.make(32)
+    } catch {
+      throw EvidenceFailure(error)
+    }
+    try Folder.write(secret, to: path + "/secret")
+    for folder in ["log", "bodies", "bodies/tmp"] {
+      try PosixStorage().makeFolder(path + "/" + folder)
+    }
+    var json = JSONWriter()
+    json.beginObject()
+    json.member("format", 1)
+    json.member("case", self.lastPart(of: path))
+    json.member("created", now.rfc3339)
+    description.write(into: &json)
+    // A commitment: whoever is given the secret can tell that it is the one of this case.
+    json.key("secret_sha256")
+    json.hex(Digest.sha256.hash(secret))
+    json.endObject()
+    json.endLine()
+    // Written in place, not renamed: the lock is on this very file.
+    let target = try PosixStorage().append(to: file)
+    try target.writeAll(json.bytes)
+    try target.sync()
+    try Folder.sync(parentOf: file)
+    return try CaseFolder(
+      path: path,
+      isContinued: false,
+      secret: secret,
+      description: description,
+      tail: .none,
+      lock: lock
+    )
+  }
+
+  /// Opens a case to end it, not to record into it.
+  static func reopen(_ path: String) throws(EvidenceFailure) -> CaseFolder {
+    guard Folder.size(of: path + "/case.json") != nil else {
+      throw EvidenceFailure(.notACase, detail: "\(path): there is no case here")
+    }
+    return try self.continue(path, description: CaseDescription(mode: "", toolVersion: ""))
+  }
+
+  private static func `continue`(
+    _ path: String,
+    description: CaseDescription
+  ) throws(EvidenceFailure) -> CaseFolder {
+    guard !self.isSealed(path) else {
+      throw EvidenceFailure(.sealed, detail: "\(path): the case is sealed; choose another name")
+    }
+    let lock = try FileLock(path: path + "/case.json", isNew: false)
+    let secret = try Folder.read(path + "/secret", limit: 32).array
+    guard secret.count == 32 else {
+      throw EvidenceFailure(.malformed, detail: "\(path)/secret: not 32 bytes")
+    }
+    let tail = try LogTail.find(in: path)
+    try tail.repair(path)
+    return try CaseFolder(
+      path: path,
+      isContinued: true,
+      secret: secret,
+      description: description,
+      tail: tail,
+      lock: lock
+    )
+  }
+
+  /// The letters of a number: `a` to `z`, then `aa` and so on.
+  private static func letters(_ number: Int) -> String {
+    let last = String(UnicodeScalar(UInt8(0x61 + number % 26)))
+    return number < 26 ? last : self.letters(number / 26 - 1) + last
+  }
+
+  private static func isLegal(_ name: String) -> Bool {
+    !name.isEmpty && name.utf8.count <= 128 && !name.hasPrefix(".")
+      && name.utf8.allSatisfy { byte in
+        ASCII.isDigit(byte) || ASCII.lowercased(byte) &- 0x61 < 26
+          || byte == 0x2D || byte == 0x5F || byte == 0x2E
+      }
+  }
+
+  private static func lastPart(of path: String) -> String {
+    path.split(separator: "/").last.map(String.init) ?? path
+  }
+}

@@ -1,0 +1,76 @@
+internal import TideCore
+internal import TideCrypto
+
+/// Where a hash chain stands: the number of its last line and that line's hash.
+struct ChainState: Equatable, Sendable {
+  /// Before the first line.
+  static let start = ChainState(sequence: 0, hash: [UInt8](repeating: 0x30, count: 64))
+
+  /// The `seq` of the last line; 0 before the first.
+  var sequence: UInt64
+  /// The last line's hash as 64 hexadecimal digits in ASCII.
+  var hash: [UInt8]
+}
+
+/// Writes the lines of a log, each with the hash of the one before (docs/evidence-format.md).
+struct HashChain: ~Copyable {
+  private(set) var state: ChainState
+  private var hasher = SHA256Hasher()
+  private var timestamps = TimestampWriter()
+  private var lineStart = 0
+
+  init(continuing state: ChainState) { self.state = state }
+
+  /// Begins a line: everything up to where the event's own members follow.
+  mutating func begin(_ type: String, at time: WallTime, in json: inout JSONWriter) {
+    self.lineStart = json.bytes.count
+    json.beginObject()
+    json.member("seq", self.state.sequence + 1)
+    json.key("time")
+    self.timestamps.write(time, into: &json)
+    json.member("type", type)
+    json.key("prev")
+    json.quoted(self.state.hash)
+  }
+
+  /// Ends the line that `begin` began: SHA-256 over the hash before and the line so far.
+  mutating func end(in json: inout JSONWriter) {
+    self.hasher.update(self.state.hash)
+    self.hasher.update(json.bytes.span.extracting(self.lineStart..<json.bytes.count))
+    let digest = self.hasher.finish()
+    self.state.hash.removeAll(keepingCapacity: true)
+    Hex.encode(digest.span, into: &self.state.hash)
+    self.state.sequence += 1
+    json.key("hash")
+    json.quoted(self.state.hash)
+    json.endObject()
+    json.endLine()
+  }
+}
+
+/// The fixed tail of a line: `,"hash":"`, 64 digits, `"}`.
+enum LineTail {
+  static let opening = Array(",\"hash\":\"".utf8)
+  static let length = opening.count + 64 + 2
+
+  /// The part that is hashed and the hash, of a line without its newline; nil if there is no such tail.
+  static func split(_ line: Bytes) -> (hashed: Bytes, hash: [UInt8])? {
+    let start = line.count - self.length
+    guard start > 0, line[line.count - 2] == 0x22, line[line.count - 1] == 0x7D,
+      line.slice(start..<start + self.opening.count).elementsEqual(self.opening)
+    else { return nil }
+    let hash = line.slice(start + self.opening.count..<line.count - 2).array
+    guard hash.allSatisfy({ ASCII.isDigit($0) || (0x61...0x66).contains($0) }) else { return nil }
+    return (line.slice(0..<start), hash)
+  }
+
+  /// The hash that a line should have.
+  static func hash(_ hashed: Bytes, after previous: [UInt8]) -> [UInt8] {
+    var hasher = SHA256Hasher()
+    hasher.update(previous)
+    hasher.update(hashed)
+    var text: [UInt8] = []
+    Hex.encode(hasher.finish().span, into: &text)
+    return text
+  }
+}

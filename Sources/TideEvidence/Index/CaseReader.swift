@@ -1,0 +1,258 @@
+internal import GRDB
+public import TideCore
+internal import TideCrypto
+
+/// Reads a case, one that is being recorded too: asks the index, which it brings up to date first.
+public final class CaseReader: Sendable {
+  /// Where the case is.
+  public let path: String
+  private let log: LogReader
+  private let index: EvidenceIndex
+
+  /// Opens a case for reading; any number may read it at once.
+  ///
+  /// - Throws: `notACase`, or `index` if the index can be neither opened nor made.
+  public init(_ path: String) throws(EvidenceFailure) {
+    guard Folder.isFolder(path + "/log"), Folder.size(of: path + "/case.json") != nil else {
+      throw EvidenceFailure(.notACase, detail: "\(path): there is no case here")
+    }
+    self.path = path
+    self.log = try LogReader(root: path)
+    self.index = try EvidenceIndex(root: path)
+  }
+
+  /// The regions that `region:watched` stands for in this case.
+  public var watched: [String] {
+    get throws(EvidenceFailure) {
+      let description = JSONValue(try Folder.read(self.path + "/case.json", limit: 16 << 20))
+      return (description?.object["watched"]?.array ?? []).compactMap(\.string)
+    }
+  }
+
+  /// Calls `body` with each flow that a filter lets through, in order, until it returns false.
+  ///
+  /// - Parameters:
+  ///   - filter: which flows.
+  ///   - after: the flow before the first one wanted, in the order asked for; nil to begin at the end.
+  ///   - newestFirst: whether the order is by falling number.
+  ///   - body: takes a flow; it may ask this reader for more.
+  /// - Throws: `index`, `malformed`, or what the file system says.
+  public func forEachFlow(
+    _ filter: FlowFilter = .all,
+    after: FlowID? = nil,
+    newestFirst: Bool = false,
+    _ body: (FlowRecord) throws(EvidenceFailure) -> Bool
+  ) throws(EvidenceFailure) {
+    try self.index.update()
+    let order = newestFirst ? "flow < ? ORDER BY flow DESC" : "flow > ? ORDER BY flow"
+    var last = after.map { Int64(clamping: $0.number) } ?? (newestFirst ? Int64.max : 0)
+    while true {
+      // A page at a time, so that `body` may take its time without holding the index.
+      let bound = last
+      let page = try self.index.read { db in
+        try Row.fetchAll(
+          db.cachedStatement(sql: "SELECT * FROM flow WHERE \(order) LIMIT 500"),
+          arguments: [bound]
+        ).map { FlowRecord($0) }
+      }
+      guard let end = page.last else { return }
+      for flow in page where filter.matches(flow) {
+        guard try body(flow) else { return }
+      }
+      last = Int64(clamping: end.flow.number)
+    }
+  }
+
+  /// The flows that a filter lets through.
+  public func flows(_ filter: FlowFilter = .all) throws(EvidenceFailure) -> [FlowRecord] {
+    var flows: [FlowRecord] = []
+    try self.forEachFlow(filter) { flow throws(EvidenceFailure) in
+      flows.append(flow)
+      return true
+    }
+    return flows
+  }
+
+  /// Calls `body` with each finding that a filter lets through, in order, until it returns false.
+  ///
+  /// - Parameters:
+  ///   - filter: which findings.
+  ///   - body: takes a finding and its flow.
+  /// - Throws: as `forEachFlow`.
+  public func forEachFinding(
+    _ filter: FlowFilter = .all,
+    _ body: (FindingRecord, FlowRecord) throws(EvidenceFailure) -> Bool
+  ) throws(EvidenceFailure) {
+    try self.index.update()
+    var last: Int64 = 0
+    while true {
+      let bound = last
+      let page = try self.index.read { db in
+        var flows: [FlowID: FlowRecord] = [:]
+        let rows = try Row.fetchAll(
+          db.cachedStatement(sql: "SELECT * FROM finding WHERE seq > ? ORDER BY seq LIMIT 500"),
+          arguments: [bound]
+        )
+        return try rows.map { row -> (Int64, FindingRecord?, FlowRecord?) in
+          let sequence: Int64 = row["seq"]
+          let finding = FindingRecord(sequence: UInt64(clamping: sequence), line: row["line"])
+          guard let flow = finding?.flow else { return (sequence, nil, nil) }
+          let record = try flows[flow] ?? FlowRecord.fetch(flow, db)
+          flows[flow] = record
+          return (sequence, finding, record)
+        }
+      }
+      guard let end = page.last else { return }
+      for case (_, let finding?, let flow?) in page where filter.matches(finding, of: flow) {
+        guard try body(finding, flow) else { return }
+      }
+      last = end.0
+    }
+  }
+
+  /// The findings that a filter lets through.
+  public func findings(_ filter: FlowFilter = .all) throws(EvidenceFailure) -> [FindingRecord] {
+    var findings: [FindingRecord] = []
+    try self.forEachFinding(filter) { finding, _ throws(EvidenceFailure) in
+      findings.append(finding)
+      return true
+    }
+    return findings
+  }
+
+  /// All that the case has of a flow.
+  ///
+  /// - Throws: `notFound` if it has no such flow; as `forEachFlow`.
+  public func flow(_ id: FlowID) throws(EvidenceFailure) -> FlowDetail {
+    try self.index.update()
+    let found = try self.index.read { db -> (FlowDetail, [LogPosition])? in
+      guard let record = try FlowRecord.fetch(id, db) else { return nil }
+      var detail = FlowDetail(record: record)
+      let number = Int64(clamping: id.number)
+      detail.findings = try Row.fetchAll(
+        db,
+        sql: "SELECT * FROM finding WHERE flow = ? ORDER BY seq",
+        arguments: [number]
+      ).compactMap { row in
+        FindingRecord(sequence: UInt64(clamping: row["seq"] as Int64), line: row["line"])
+      }
+      let positions = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT segment, offset FROM entry
+          WHERE connection = ? AND type IN ('decided', 'hello', 'handshake') ORDER BY seq
+          """,
+        arguments: [Int64(clamping: record.connection.number)]
+      ).map { row in
+        LogPosition(segment: row["segment"], offset: UInt64(clamping: row["offset"] as Int64))
+      }
+      return (detail, positions + record.lines)
+    }
+    guard let (start, positions) = found else {
+      throw EvidenceFailure(.notFound, detail: "\(self.path): there is no flow \(id)")
+    }
+    var detail = start
+    for position in positions {
+      guard let line = try self.log.line(at: position) else { continue }
+      try detail.take(try LogEvent(line, in: self.path), self)
+    }
+    return detail
+  }
+
+  /// Calls `body` with a content, piece by piece.
+  ///
+  /// - Throws: `notFound`, or `malformed` if it does not decompress.
+  public func forEachPiece(
+    ofBody sha256: String,
+    _ body: (Bytes) throws(EvidenceFailure) -> Void
+  ) throws(EvidenceFailure) {
+    var reader = try BodyReader(root: self.path, sha256: sha256)
+    while let piece = try reader.next() { try body(piece) }
+  }
+
+  /// A whole content.
+  ///
+  /// - Parameters:
+  ///   - sha256: its digest.
+  ///   - limit: the most bytes to return.
+  /// - Returns: the content.
+  /// - Throws: `notFound`; `malformed` if it does not decompress or is larger than `limit`.
+  public func body(_ sha256: String, limit: Int = 64 << 20) throws(EvidenceFailure) -> Bytes {
+    var whole: [UInt8] = []
+    try self.forEachPiece(ofBody: sha256) { piece throws(EvidenceFailure) in
+      guard whole.count + piece.count <= limit else {
+        throw EvidenceFailure(.malformed, detail: "body \(sha256): larger than \(limit) bytes")
+      }
+      whole.append(contentsOf: piece)
+    }
+    return Bytes(whole)
+  }
+
+  /// The lines of the log that are about the recording itself, such as `mark`, `gap`, `start`.
+  public func entries(ofType type: String) throws(EvidenceFailure) -> [[UInt8]] {
+    try self.index.update()
+    let positions = try self.index.read { db in
+      try Row.fetchAll(
+        db,
+        sql: "SELECT segment, offset FROM entry WHERE type = ? ORDER BY seq",
+        arguments: [type]
+      ).map { row in
+        LogPosition(segment: row["segment"], offset: UInt64(clamping: row["offset"] as Int64))
+      }
+    }
+    var lines: [[UInt8]] = []
+    for position in positions {
+      if let line = try self.log.line(at: position) { lines.append(line.bytes.array) }
+    }
+    return lines
+  }
+}
+
+extension FlowDetail {
+  /// Takes one line about the flow or its connection.
+  fileprivate mutating func take(_ event: LogEvent, _ reader: CaseReader) throws(EvidenceFailure) {
+    let members = event.members
+    switch event.type {
+    case "note":
+      if let text = members["text"]?.string { self.notes.append(text) }
+    case "decided", "hello", "handshake":
+      self.connection.append(event.line.bytes.array)
+    case "head", "body", "trailers":
+      guard let direction = members["direction"]?.string.flatMap(Direction.init(rawValue:)),
+        let stage = members["stage"]?.string.flatMap(BodyStage.init(rawValue:))
+      else { return }
+      let index =
+        self.messages.firstIndex { $0.direction == direction && $0.stage == stage }
+        ?? self.messages.count
+      if index == self.messages.count {
+        self.messages.append(Message(direction: direction, stage: stage))
+      }
+      switch event.type {
+      case "head":
+        // Of several heads (1xx first, RFC 9110 §15.2) the last is the message's.
+        self.messages[index].time = event.time
+        self.messages[index].head = try reader.content(of: event)
+      case "trailers":
+        self.messages[index].trailers = try reader.content(of: event)
+      default:
+        self.messages[index].body = BodyReference(
+          sha256: members["sha256"]?.string ?? "",
+          size: members["size"]?.unsigned ?? 0,
+          isComplete: members["complete"]?.bool ?? false
+        )
+      }
+    default: return
+    }
+  }
+}
+
+extension CaseReader {
+  /// The bytes of a head or trailer section, wherever they lie.
+  fileprivate func content(of event: LogEvent) throws(EvidenceFailure) -> Bytes {
+    if let data = event.members["data"]?.string {
+      return Bytes(Base64.standard.decode(data.utf8) ?? [])
+    }
+    guard let sha256 = event.members["sha256"]?.string else { return Bytes() }
+    return try self.body(sha256)
+  }
+}

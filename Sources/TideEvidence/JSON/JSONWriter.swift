@@ -1,0 +1,227 @@
+internal import TideCore
+internal import TideCrypto
+
+/// Writes JSON (RFC 8259) at the end of a byte array: no white space, members in the order given.
+///
+/// By hand because a line's bytes are what is hashed, and because it runs for every event. Strings of
+/// ours are well-formed UTF-8 already; bytes that may not be are written as base64.
+struct JSONWriter {
+  private(set) var bytes: [UInt8] = []
+
+  mutating func removeAll() { self.bytes.removeAll(keepingCapacity: true) }
+
+  mutating func beginObject() { self.open(0x7B) }
+
+  mutating func beginArray() { self.open(0x5B) }
+
+  mutating func endObject() { self.bytes.append(0x7D) }
+
+  mutating func endArray() { self.bytes.append(0x5D) }
+
+  mutating func endLine() { self.bytes.append(0x0A) }
+
+  /// Begins a member; the name needs no escape.
+  mutating func key(_ name: StaticString) {
+    let needsComma = self.needsComma
+    name.withUTF8Buffer { name in
+      self.bytes.append(addingCapacity: name.count + 4) { output in
+        if needsComma { output.append(0x2C) }
+        output.append(0x22)
+        for index in name.indices { output.append(unsafe name[index]) }
+        output.append(0x22)
+        output.append(0x3A)
+      }
+    }
+  }
+
+  /// Begins a member whose name is not our own.
+  mutating func key(text name: String) {
+    self.value(name)
+    self.bytes.append(0x3A)
+  }
+
+  /// Text that is known to be JSON already, such as members written once and kept.
+  mutating func raw(_ text: some Collection<UInt8>) {
+    self.separate()
+    self.bytes.append(contentsOf: text)
+  }
+
+  mutating func null() { self.raw("null".utf8) }
+
+  mutating func value(_ flag: Bool) { self.raw(flag ? "true".utf8 : "false".utf8) }
+
+  mutating func value(_ number: UInt64) {
+    self.separate()
+    self.digits(number)
+  }
+
+  mutating func value(_ number: Int) {
+    self.separate()
+    if number < 0 { self.bytes.append(0x2D) }
+    self.digits(UInt64(number.magnitude))
+  }
+
+  mutating func value(_ text: String) {
+    self.separate()
+    let span = text.utf8.span
+    var needsEscape = false
+    for index in span.indices where Self.needsEscape(span[index]) { needsEscape = true }
+    guard !needsEscape else {
+      self.bytes.append(0x22)
+      for byte in text.utf8 { self.escaped(byte) }
+      self.bytes.append(0x22)
+      return
+    }
+    self.bytes.append(addingCapacity: span.count + 2) { output in
+      output.append(0x22)
+      for index in span.indices { output.append(span[index]) }
+      output.append(0x22)
+    }
+  }
+
+  /// ASCII that needs no escape, such as hexadecimal digits, in quotes.
+  mutating func quoted(_ text: [UInt8]) {
+    self.separate()
+    self.bytes.append(addingCapacity: text.count + 2) { output in
+      output.append(0x22)
+      for byte in text { output.append(byte) }
+      output.append(0x22)
+    }
+  }
+
+  mutating func base64(_ content: Bytes) {
+    self.separate()
+    self.bytes.append(0x22)
+    content.withSpan { Base64.standard.encode($0, into: &self.bytes) }
+    self.bytes.append(0x22)
+  }
+
+  /// A time in quotes: the part down to the second as kept, then microseconds.
+  mutating func time(_ prefix: [UInt8], microseconds: Int64) {
+    self.separate()
+    self.bytes.append(addingCapacity: prefix.count + 9) { output in
+      output.append(0x22)
+      for byte in prefix { output.append(byte) }
+      var unit: Int64 = 100_000
+      while unit > 0 {
+        output.append(0x30 &+ UInt8(truncatingIfNeeded: microseconds / unit % 10))
+        unit /= 10
+      }
+      output.append(0x5A)
+      output.append(0x22)
+    }
+  }
+
+  mutating func hex(_ content: [UInt8]) {
+    self.separate()
+    self.bytes.append(0x22)
+    Hex.encode(content.span, into: &self.bytes)
+    self.bytes.append(0x22)
+  }
+
+  /// `f-000042`: a letter, a hyphen and at least six digits.
+  mutating func identifier(_ letter: UInt8, _ number: UInt64) {
+    self.separate()
+    self.bytes.append(0x22)
+    self.bytes.append(letter)
+    self.bytes.append(0x2D)
+    var limit: UInt64 = 100_000
+    while limit > 1, number < limit {
+      self.bytes.append(0x30)
+      limit /= 10
+    }
+    self.digits(number)
+    self.bytes.append(0x22)
+  }
+
+  private mutating func open(_ bracket: UInt8) {
+    self.separate()
+    self.bytes.append(bracket)
+  }
+
+  /// Whether a comma must come first: not where what stands before opens an object or array, names a
+  /// member or ends a line.
+  private var needsComma: Bool {
+    switch self.bytes.last {
+    case nil, 0x7B, 0x5B, 0x3A, 0x0A: false
+    case .some: true
+    }
+  }
+
+  private mutating func separate() {
+    if self.needsComma { self.bytes.append(0x2C) }
+  }
+
+  private mutating func digits(_ number: UInt64) {
+    if number >= 10 { self.digits(number / 10) }
+    self.bytes.append(0x30 &+ UInt8(truncatingIfNeeded: number % 10))
+  }
+
+  private static func needsEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == 0x22 || byte == 0x5C
+  }
+
+  private mutating func escaped(_ byte: UInt8) {
+    switch byte {
+    case 0x22, 0x5C:
+      self.bytes.append(0x5C)
+      self.bytes.append(byte)
+    case 0x0A: self.bytes.append(contentsOf: "\\n".utf8)
+    case 0x0D: self.bytes.append(contentsOf: "\\r".utf8)
+    case 0x09: self.bytes.append(contentsOf: "\\t".utf8)
+    case 0..<0x20:
+      self.bytes.append(contentsOf: "\\u00".utf8)
+      Hex.encode([byte].span, into: &self.bytes)
+    default: self.bytes.append(byte)
+    }
+  }
+}
+
+extension JSONWriter {
+  mutating func member(_ name: StaticString, _ text: String) {
+    self.key(name)
+    self.value(text)
+  }
+
+  mutating func member(_ name: StaticString, _ text: String?) {
+    self.key(name)
+    if let text { self.value(text) } else { self.null() }
+  }
+
+  mutating func member(_ name: StaticString, _ number: UInt64) {
+    self.key(name)
+    self.value(number)
+  }
+
+  mutating func member(_ name: StaticString, _ number: UInt64?) {
+    self.key(name)
+    if let number { self.value(number) } else { self.null() }
+  }
+
+  mutating func member(_ name: StaticString, _ number: Int) {
+    self.key(name)
+    self.value(number)
+  }
+
+  mutating func member(_ name: StaticString, _ flag: Bool) {
+    self.key(name)
+    self.value(flag)
+  }
+
+  mutating func member(_ name: StaticString, _ texts: [String]) {
+    self.key(name)
+    self.beginArray()
+    for text in texts { self.value(text) }
+    self.endArray()
+  }
+
+  mutating func member(_ name: StaticString, _ flow: FlowID) {
+    self.key(name)
+    self.identifier(0x66, flow.number)
+  }
+
+  mutating func member(_ name: StaticString, _ connection: ConnectionID) {
+    self.key(name)
+    self.identifier(0x63, connection.number)
+  }
+}

@@ -1,0 +1,177 @@
+internal import Dispatch
+internal import Synchronization
+internal import TideCore
+
+/// What waits to be written.
+enum RecordedItem: Sendable {
+  /// An event of the data plane.
+  case event(FlowEvent)
+  /// A head or trailer section, which bears no time of its own, and when it was offered.
+  case timed(FlowEvent, WallTime)
+  /// An event of the recorder's owner: its type and its members.
+  case entry(String, [(String, String)], WallTime)
+}
+
+/// One version of one message's content.
+struct BodyKey: Hashable, Sendable {
+  let flow: FlowID
+  let direction: Direction
+  let stage: BodyStage
+}
+
+/// What could not be taken since the last batch.
+struct DroppedCount: Equatable, Sendable {
+  /// Whole events.
+  var events: UInt64 = 0
+  /// Pieces of bodies.
+  var pieces: UInt64 = 0
+  /// The bytes of those pieces.
+  var bytes: UInt64 = 0
+
+  var isEmpty: Bool { self.events == 0 && self.pieces == 0 }
+}
+
+/// What the writer takes at once.
+struct RecordedBatch: Sendable {
+  var items: [RecordedItem] = []
+  /// Bodies that lack what would have followed their pieces in `items`.
+  var cutBodies: Set<BodyKey> = []
+  var dropped = DroppedCount()
+  /// Whether nothing follows.
+  var isLast = false
+}
+
+/// Where event loops leave events for the writer: a locked append, no system call until it is half full.
+final class EvidenceRing: Sendable {
+  private struct State {
+    var batch = RecordedBatch()
+    var bytes = 0
+    var isDropping = false
+    var hasSignalled = false
+    var isFailing = false
+    var droppedEver: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+  private let isRoomy = Atomic(true)
+  private let wake = DispatchSemaphore(value: 0)
+  private let maxEvents: Int
+  private let maxBytes: Int
+  private let isRequired: Bool
+  private let tick: Int
+
+  init(_ settings: RecorderSettings) {
+    self.maxEvents = settings.ringEvents
+    self.maxBytes = settings.ringBytes
+    self.isRequired = settings.isRequired
+    self.tick = settings.tick
+  }
+
+  /// Whether a sender that was told to pause may go on.
+  var hasRoom: Bool { self.isRoomy.load(ordering: .relaxed) }
+
+  /// Events and pieces dropped since the start.
+  var droppedEver: UInt64 { self.state.withLock { $0.droppedEver } }
+
+  func offer(_ event: FlowEvent) -> Offer {
+    switch event {
+    case .body(let flow, let direction, let stage, let content):
+      return self.offer(
+        .event(event),
+        size: content.count,
+        body: BodyKey(flow: flow, direction: direction, stage: stage)
+      )
+    case .head(_, _, _, let content), .trailers(_, _, _, let content):
+      return self.offer(.timed(event, .now), size: content.count, body: nil)
+    case .hello(_, let facts, _):
+      return self.offer(.event(event), size: facts.raw.count, body: nil)
+    case .connectionOpened, .destinationDecided, .handshake, .flowStarted, .findings, .note,
+      .flowEnded, .connectionClosed:
+      return self.offer(.event(event), size: 0, body: nil)
+    }
+  }
+
+  func offer(_ item: RecordedItem, size: Int, body: BodyKey?) -> Offer {
+    let (offer, wakes) = self.state.withLock { state -> (Offer, Bool) in
+      if state.batch.isLast { return (.accepted, false) }
+      let isFull = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
+      if isFull, !self.isRequired, self.drop(size: size, body: body, &state) {
+        return (.accepted, false)
+      }
+      // Once a piece of a body is dropped, none is taken before the writer knows of the cut.
+      if state.isDropping, let body {
+        self.dropPiece(size: size, body: body, &state)
+        return (.accepted, false)
+      }
+      state.batch.items.append(item)
+      state.bytes += size
+      let isHalfFull =
+        state.batch.items.count >= self.maxEvents / 2 || state.bytes >= self.maxBytes / 8
+      let wakes = isHalfFull && !state.hasSignalled
+      if wakes { state.hasSignalled = true }
+      let isOver = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
+      guard self.isRequired, isOver || state.isFailing else { return (.accepted, wakes) }
+      self.isRoomy.store(false, ordering: .relaxed)
+      return (.pause, wakes)
+    }
+    if wakes { self.wake.signal() }
+    return offer
+  }
+
+  /// Waits until there is much to do or a tick has passed.
+  func wait() { _ = self.wake.wait(timeout: .now() + .milliseconds(self.tick)) }
+
+  /// Takes all that waits.
+  func take() -> RecordedBatch {
+    self.state.withLock { state in
+      let batch = state.batch
+      let capacity = min(batch.items.count, self.maxEvents)
+      state.batch = RecordedBatch(isLast: batch.isLast)
+      state.batch.items.reserveCapacity(capacity)
+      state.bytes = 0
+      state.isDropping = false
+      state.hasSignalled = false
+      if !state.isFailing { self.isRoomy.store(true, ordering: .relaxed) }
+      return batch
+    }
+  }
+
+  /// Says whether the writer cannot write: in `required`, senders then wait until it can.
+  func setFailing(_ isFailing: Bool) {
+    self.state.withLock { state in
+      state.isFailing = isFailing
+      let hasRoom = state.batch.items.count < self.maxEvents && state.bytes < self.maxBytes
+      self.isRoomy.store(!self.isRequired || hasRoom && !isFailing, ordering: .relaxed)
+    }
+  }
+
+  /// Takes nothing more, and wakes the writer for the last time.
+  func close() {
+    self.state.withLock { $0.batch.isLast = true }
+    self.wake.signal()
+  }
+
+  /// Drops a piece of a body, or an event when there are twice as many as allowed; false to take it.
+  ///
+  /// Metadata is small and worth more than bodies, so it has a second allowance.
+  private func drop(size: Int, body: BodyKey?, _ state: inout State) -> Bool {
+    if let body {
+      self.dropPiece(size: size, body: body, &state)
+      return true
+    }
+    guard state.batch.items.count >= 2 * self.maxEvents || state.bytes >= 2 * self.maxBytes else {
+      return false
+    }
+    state.batch.dropped.events += 1
+    state.droppedEver += 1
+    return true
+  }
+
+  private func dropPiece(size: Int, body: BodyKey, _ state: inout State) {
+    state.isDropping = true
+    state.batch.dropped.pieces += 1
+    state.batch.dropped.bytes += UInt64(size)
+    state.droppedEver += 1
+    state.batch.cutBodies.insert(body)
+  }
+}

@@ -1,0 +1,44 @@
+public import TideCrypto
+
+/// How a recorder behaves.
+public struct RecorderSettings: Sendable {
+  /// Whether heads and bodies are kept (`Mode.keepsBodies`).
+  public var keepsBodies = true
+  /// Whether traffic waits for evidence (`evidence: required`) or evidence may be dropped and counted.
+  public var isRequired = true
+  /// After how long at most what is written is made to outlast a power failure, in nanoseconds.
+  public var fsyncInterval: UInt64 = 1_000_000_000
+  /// The size of the case's log and bodies, in bytes, beyond which it counts as full; nil for none.
+  public var maxSize: UInt64?
+  /// The key that seals the case; nil if it is never sealed by this recorder.
+  public var signingKey: SigningKey?
+
+  /// How many events wait at most.
+  var ringEvents = 4_096
+  /// How many bytes of heads and bodies wait at most.
+  var ringBytes = 8 << 20
+  /// How long the writer sleeps between batches, in milliseconds.
+  var tick = 25
+  /// After how long a write that failed is tried again, in milliseconds.
+  var retryInterval = 1_000
+  /// How large a segment grows, in bytes.
+  var segmentSize: UInt64 = 64 << 20
+
+  /// The defaults.
+  public init() {}
+}
+
+/// What a recorder has done so far.
+public struct RecorderStatistics: Hashable, Sendable {
+  /// Lines written.
+  public var events: UInt64 = 0
+  /// Events and pieces of bodies that were dropped for want of room.
+  public var dropped: UInt64 = 0
+  /// Bytes written to the log and to bodies.
+  public var bytes: UInt64 = 0
+  /// Why nothing can be written at the moment; nil if all is well.
+  public var failing: String?
+
+  /// Nothing yet.
+  public init() {}
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Testing
+import TideCore
+import TideCrypto
+
+@testable import TideEvidence
+
+/// What others can do with a case by its description alone.
+@Suite struct StrangerTests {
+  private static let python = "/usr/bin/python3"
+  private let cases = CasesFolder()
+
+  /// The last line that docs/verify/verify.py prints of a case.
+  private func conclusion(_ path: String) throws -> String {
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .resolvingSymlinksInPath()
+    let script = tests.deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("docs/verify/verify.py").path
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Self.python)
+    process.arguments = [script, path]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return String(output.split(separator: "\n").last ?? "")
+  }
+
+  @Test(
+    "The verifier of docs/verify, which shares no code with ours, comes to the same conclusions",
+    .enabled(if: FileManager.default.isExecutableFile(atPath: python))
+  )
+  func independentVerifier() throws {
+    let open = try self.cases.record(Play.exchange(1) + Play.exchange(2), name: "open")
+    let sealed = try self.cases.record(Play.exchange(), name: "sealed", seal: .generate())
+    var settings = RecorderSettings()
+    settings.segmentSize = 8_192
+    let long = try self.cases.record(
+      (1...8).flatMap { try Play.exchange($0) },
+      name: "long",
+      settings: settings
+    )
+    func agree(_ path: String, _ summary: String) throws {
+      let ours = try CaseVerifier.verify(path).summary
+      #expect(ours.hasPrefix(summary))
+      #expect(try self.conclusion(path).hasPrefix(summary), "ours: \(ours)")
+    }
+    for path in [open, sealed, long] { try agree(path, "INTACT") }
+    let file = LogReader.path(of: 1, in: open)
+    let whole = try read(file)
+    let lines = try logLines(open)
+    try write(whole.dropLast(10), to: file)
+    try agree(open, "INCOMPLETE from seq \(lines.count)")
+    var changed = whole
+    changed[lines[0].count + lines[1].count + 60] ^= 1
+    try write(changed, to: file)
+    try agree(open, "ALTERED at seq 3")
+    try FileManager.default.removeItem(atPath: LogReader.path(of: 2, in: long))
+    try agree(long, "ALTERED at seq")
+    try write([1], to: sealed + "/VERIFY.txt")
+    try agree(sealed, "ALTERED (VERIFY.txt was altered)")
+  }
+}
