@@ -11,9 +11,11 @@ final class LegHandler: ChannelInboundHandler {
   typealias OutboundOut = ByteBuffer
 
   private let leg: Leg
-  private unowned let driver: ConnectionDriver
+  /// Held until the socket is gone: an event of one leg may come after the other's end.
+  private var driver: ConnectionDriver?
   private var context: ChannelHandlerContext?
-  private var hasReportedEnd = false
+  private var hasFailed = false
+  private var hasEndedWriting = false
   private var hasUnflushed = false
   private var isClosing = false
   /// A peer that never takes the last bytes is cut after this.
@@ -25,16 +27,19 @@ final class LegHandler: ChannelInboundHandler {
   }
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+  func handlerRemoved(context: ChannelHandlerContext) {
+    self.context = nil
+    self.driver = nil
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = self.unwrapInboundIn(data)
     let bytes = unsafe buffer.withUnsafeReadableBytes { unsafe Bytes(copying: $0) }
-    self.driver.handle(.received(self.leg, bytes))
+    self.driver?.handle(.received(self.leg, bytes))
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    self.driver.handle(context.channel.isWritable ? .drained(self.leg) : .congested(self.leg))
+    self.driver?.handle(context.channel.isWritable ? .drained(self.leg) : .congested(self.leg))
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -43,25 +48,26 @@ final class LegHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    self.hasFailed = true
     self.reportEnd(.reset)
     context.close(promise: nil)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    self.reportEnd(.reset)
-    self.driver.legIsGone(self.leg)
+    self.reportEnd(self.hasFailed ? .reset : .end)
+    self.driver?.legIsGone(self.leg)
   }
 
+  /// Tells the machine, unless it was the one that asked for the close.
   private func reportEnd(_ kind: CloseKind) {
-    guard !self.hasReportedEnd || kind == .reset, !self.isClosing || kind == .end else { return }
-    self.hasReportedEnd = true
-    self.driver.handle(.closed(self.leg, kind))
+    guard !self.isClosing else { return }
+    self.driver?.handle(.closed(self.leg, kind))
   }
 
   // MARK: Commands
 
   func send(_ bytes: Bytes) {
-    guard let context = self.context, !self.isClosing else { return }
+    guard let context = self.context, !self.hasEndedWriting, !self.isClosing else { return }
     var buffer = context.channel.allocator.buffer(capacity: bytes.count)
     _ = unsafe bytes.withUnsafeBytes { unsafe buffer.writeBytes($0) }
     context.write(self.wrapOutboundOut(buffer), promise: nil)
@@ -91,7 +97,9 @@ final class LegHandler: ChannelInboundHandler {
       }
       context.close(promise: nil)
     case .afterFlush, .writing:
-      self.isClosing = true
+      guard mode == .afterFlush || !self.hasEndedWriting else { return }
+      self.hasEndedWriting = true
+      self.isClosing = mode == .afterFlush
       self.hasUnflushed = false
       let closing: NIOCore.CloseMode = mode == .writing ? .output : .all
       // NIO drops what is still queued when it closes: the last write's promise is the signal.

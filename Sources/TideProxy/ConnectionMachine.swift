@@ -103,7 +103,7 @@ public final class ConnectionMachine {
   var serverHasEnded = false
   var drainingFailure: FlowFailure?
   var isStopping = false
-  private var isWaitingForRoom = false
+  private(set) var isWaitingForRoom = false
   /// Whether the device takes its bytes slowly, whichever upstream they come from.
   private var isDeviceCongested = false
 
@@ -140,7 +140,7 @@ public final class ConnectionMachine {
     self.dispatch(event)
     // A response that ended may have made way for a pipelined request.
     self.processRequestParts()
-    self.noteUnfinishedHead()
+    self.noteWaitingRequest()
     self.flush()
     swap(&self.commands, &commands)
   }
@@ -174,6 +174,7 @@ public final class ConnectionMachine {
       self.isWaitingForRoom = false
       self.resume(.down, .evidence)
       self.resume(.up, .evidence)
+      self.restartWaits()
     case .tick: self.tick()
     case .shutdown: self.shutdown()
     }

@@ -24,6 +24,12 @@ extension FlowFailure.Code {
 }
 
 extension FlowFailure {
+  /// The status of the answer: what would be the device's mistake is a bad gateway if the server made it.
+  var status: Int {
+    let status = self.code.status
+    return self.origin == .upstream && (400..<500).contains(status) ? 502 : status
+  }
+
   /// What a broken message means for its flow.
   init(_ error: HTTPFailure, origin: Origin) {
     let code: Code

@@ -49,6 +49,38 @@ struct Route {
   /// The name whose leaf the device was shown; requests for another are misdirected.
   let leafHost: Host
   let isSecure: Bool
+  /// The leaf's host with the connection's port: whom requests are for.
+  let authority: Authority
+  /// Scheme, host and port as a URL begins.
+  let origin: String
+  /// The two spellings of Host that nearly every request has, so that they are compared, not parsed.
+  private let usualHosts: [Bytes]
+
+  init(
+    answerer: Answerer,
+    facts: ConnectionFacts,
+    names: [Host],
+    leafHost: Host,
+    isSecure: Bool
+  ) {
+    self.answerer = answerer
+    self.facts = facts
+    self.names = names
+    self.leafHost = leafHost
+    self.isSecure = isSecure
+    self.authority = Authority(host: leafHost, port: facts.authority.port)
+    let full = self.authority.description
+    let bare = RequestDestination.withoutPort(self.authority)
+    let isDefaultPort = facts.authority.port == (isSecure ? 443 : 80)
+    self.origin = "\(facts.scheme)://\(isDefaultPort ? bare : full)"
+    self.usualHosts = [Bytes(bare), Bytes(full)]
+  }
+
+  /// The authority that a Host field names; nil if it is malformed.
+  func authority(ofHost field: Bytes) -> Authority? {
+    if self.usualHosts.contains(field) { return self.authority }
+    return Authority(field.text, defaultPort: self.facts.authority.port)
+  }
 }
 
 /// A tunnel that is relayed without being read.

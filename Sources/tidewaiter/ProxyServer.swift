@@ -247,7 +247,7 @@ final class ProxyServer: Sendable {
   private static func ownAddresses(_ listen: [ListenAddress]) -> [IPAddress] {
     let local = LocalAddresses.list()
     return listen.flatMap { address -> [IPAddress] in
-      address.address.isUnspecified ? local : [address.address]
+      address.address.isUnspecified ? local + [address.address] : [address.address]
     }
   }
 

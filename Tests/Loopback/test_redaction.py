@@ -244,3 +244,61 @@ class Redaction(LoopbackTest):
         body = json.dumps({"order": int("77" + IMEI + "12")}).encode()
         seen, _ = self.send("/order", body=body)
         self.assertEqual(seen.body, body)
+
+    def arrived(self, count):
+        """What the watched server was sent since it had `count` connections, bodies unpacked too."""
+        text = b""
+        for connection in self.watched.connections[count:]:
+            text += bytes(connection.received)
+            for request in connection.requests:
+                body = request.body
+                for _ in range(3):
+                    if not body.startswith(b"\x1f\x8b"):
+                        break
+                    body = gzip.decompress(body)
+                    text += body
+        return text
+
+    def test_spellings_of_codings(self):
+        """However Content-Encoding is written, and whatever is true of it, no identifier arrives."""
+        plain = json.dumps({"imei": IMEI, "tel": OWN, "pad": "p" * 300}).encode()
+        once, twice = gzip.compress(plain), gzip.compress(gzip.compress(plain))
+        for codings, body in (
+                (["GZIP"], once), (["x-gzip"], once), (["identity"], plain), (["gzip, gzip"], twice), (["gzip", "gzip"], twice),
+                (["gzip,identity"], once), ([" gzip"], once), (["gzip;q=1"], once), ([""], plain),
+                (["gzip"], plain), (["br"], plain), (["deflate"], zlib.compress(plain)), (["deflate"], plain), (["gzip"], once + plain),
+                (["gzip, br"], once)):
+            with self.subTest(codings=codings, body=body[:12]):
+                count = len(self.watched.connections)
+                with self.shared.tunnel(WATCHED, self.watched.port) as wire:
+                    answer = wire.request("POST", "/codings", f"{WATCHED}:{self.watched.port}", body,
+                                          [("Content-Encoding", coding) for coding in codings])
+                    self.assertIn(answer.status, (200, 400, 451))
+                text = self.arrived(count)
+                self.assertClean(text)
+                if codings == ["deflate"] and answer.status == 200:
+                    self.assertClean(zlib.decompress(self.watched.connections[-1].requests[-1].body))
+
+    def test_chunk_extensions(self):
+        """An identifier in a chunk extension does not arrive."""
+        count = len(self.watched.connections)
+        with self.shared.tunnel(WATCHED, self.watched.port) as wire:
+            wire.send(f"POST /extension HTTP/1.1\r\nHost: {WATCHED}:{self.watched.port}\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      f"2;id={IMEI}\r\nok\r\n0;id={IMEI}\r\n\r\n".encode())
+            self.assertIn(wire.response().status, (200, 400, 451))
+        self.assertClean(self.arrived(count))
+
+    def test_empty_bodies(self):
+        """Requests without content pass: an empty body, an empty chunked one, an empty gzip one."""
+        host = f"{WATCHED}:{self.watched.port}"
+        with self.shared.tunnel(WATCHED, self.watched.port) as wire:
+            self.assertEqual(wire.request("POST", "/empty", host, b"").status, 200)
+            self.assertEqual(wire.request("POST", "/empty", host, b"", [("Content-Encoding", "gzip")]).status, 200)
+            self.assertEqual(wire.request("POST", "/empty", host, gzip.compress(b""), [("Content-Encoding", "gzip")]).status, 200)
+            wire.send(f"POST /empty HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode())
+            self.assertEqual(wire.response().status, 200)
+
+    def test_responses_are_left_alone(self):
+        """A rule for requests leaves the same value in a response as it is."""
+        server = self.tls_origin(WATCHED, address="127.66.0.1", handler=lambda exchange: exchange.reply(body=IMEI.encode()))
+        self.assertEqual(self.shared.fetch(WATCHED, server.port, "/").body, IMEI.encode())

@@ -12,6 +12,10 @@ final class Exchange {
   /// The target's path and query.
   let path: Bytes
   let request: MessageRelay
+  /// What it is judged and inspected by to its end, whatever is replaced meanwhile: a plan to hold made
+  /// under one set of rules means nothing to a verdict under another.
+  let policy: PolicySnapshot
+  let inspection: InspectionContext
   /// The final response, once its head came.
   var response: MessageRelay?
   /// The strictest verdict so far.
@@ -26,6 +30,8 @@ final class Exchange {
   var responseIsOver = false
   /// Whether a byte of a final response went to the device.
   var hasAnswered = false
+  /// Whether the device's version knows no trailers.
+  var dropsTrailers = false
   /// Whether the connection may serve another request after this.
   var persists: Bool
 
@@ -35,6 +41,7 @@ final class Exchange {
     hosts: [Host],
     path: Bytes,
     request: MessageRelay,
+    context: LoopContext,
     persists: Bool
   ) {
     self.flow = flow
@@ -42,6 +49,8 @@ final class Exchange {
     self.hosts = hosts
     self.path = path
     self.request = request
+    self.policy = context.policy
+    self.inspection = context.inspection
     self.persists = persists
   }
 
@@ -81,6 +90,8 @@ final class MessageRelay {
   var released: UInt64 = 0
   var trailers: HeaderFields?
   var reportedNotes = 0
+  /// Whether `otherwise: allow` let pass what could not be redacted.
+  var isExcused = false
 
   init(direction: Direction, head: MessageHead, declaredSize: UInt64?) {
     self.direction = direction

@@ -28,12 +28,12 @@ extension ConnectionMachine {
 
   /// Inspects and judges a head, and plans for its body; false if the message was stopped.
   func judgeHead(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
-    let policy = self.context.policy
+    let policy = exchange.policy
     let facts = self.facts(relay, exchange)
     relay.plan = self.isSinkhole ? Self.sinkholePlan : policy.bodyPlan(for: facts)
     var found: [Finding] = []
     if relay.plan.inspects {
-      found = self.context.inspection.inspect(head: relay.head, direction: relay.direction)
+      found = exchange.inspection.inspect(head: relay.head, direction: relay.direction)
     }
     guard self.judge(relay, exchange, found, facts: facts) else { return false }
     if relay.verdict.applied == .redact, relay.plan.holding != .body, !self.isSinkhole {
@@ -46,7 +46,7 @@ extension ConnectionMachine {
     }
     if relay.verdict.applied == .redact, !self.redactHead(relay, exchange) { return false }
     if relay.plan.inspects, relay.declaredSize != 0 {
-      relay.inspection = self.context.inspection.makeBodyInspection(
+      relay.inspection = exchange.inspection.makeBodyInspection(
         head: relay.head,
         direction: relay.direction
       )
@@ -62,7 +62,7 @@ extension ConnectionMachine {
     facts: MessageFacts? = nil
   ) -> Bool {
     relay.findings += found
-    let verdict = self.context.policy.verdict(
+    let verdict = exchange.policy.verdict(
       for: facts ?? self.facts(relay, exchange),
       findings: relay.findings
     )
@@ -97,7 +97,7 @@ extension ConnectionMachine {
     let found = relay.findings.filter { $0.location != .body && $0.location != .trailer }
     guard !found.isEmpty else { return true }
     guard
-      let redacted = self.context.inspection.redact(
+      let redacted = exchange.inspection.redact(
         head: relay.head,
         direction: relay.direction,
         findings: found
@@ -110,7 +110,11 @@ extension ConnectionMachine {
   /// Follows the rule's `otherwise`; false if the message was stopped.
   func cannotRedact(_ relay: MessageRelay, _ exchange: Exchange, _ what: String) -> Bool {
     self.note(exchange, "\(what) cannot be redacted soundly; otherwise: \(relay.plan.otherwise)")
-    guard relay.plan.otherwise == .block else { return true }
+    guard relay.plan.otherwise == .block else {
+      relay.isExcused = true
+      return true
+    }
+    exchange.exposure = exchange.request.released
     let verdict = Verdict(
       decided: max(relay.verdict.decided, .redact),
       applied: .block,
@@ -178,7 +182,8 @@ extension ConnectionMachine {
 
   /// Enforcing modes do not let pass what could not be inspected to its end; false if stopped.
   private func isInspectable(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
-    guard relay.inspection?.isIncomplete == true, relay.plan.holding != .none else { return true }
+    guard relay.inspection?.isIncomplete == true, relay.plan.holding != .none, !relay.isExcused
+    else { return true }
     return self.cannotRedact(relay, exchange, "a body that cannot be inspected to its end")
   }
 
@@ -189,7 +194,7 @@ extension ConnectionMachine {
       self.record(.trailers(exchange.flow, relay.direction, .original, Self.serialised(fields)))
     }
     guard relay.plan.inspects else { return }
-    let found = self.context.inspection.inspect(trailers: fields, direction: relay.direction)
+    let found = exchange.inspection.inspect(trailers: fields, direction: relay.direction)
     guard self.judge(relay, exchange, found), relay.verdict.applied == .redact, !found.isEmpty
     else { return }
     // A trailer that holds an identifier is left out: nothing depends on trailers by default.
@@ -222,8 +227,11 @@ extension ConnectionMachine {
     }
     self.forwardHead(relay, exchange)
     self.releaseHeld(relay, exchange)
-    if let trailers = relay.trailers { self.forward(.trailers(trailers), relay.direction) }
-    self.forward(.end, relay.direction)
+    if let trailers = relay.trailers, relay.direction == .request || !exchange.dropsTrailers {
+      self.forward(.trailers(trailers), relay.direction)
+    }
+    if self.exchange === exchange { self.forward(.end, relay.direction) }
+    guard self.exchange === exchange else { return }  // what could not be framed has ended it
     switch relay.direction {
     case .request: self.requestIsComplete(exchange)
     case .response: self.responseIsComplete(exchange)
@@ -236,7 +244,7 @@ extension ConnectionMachine {
     guard !found.isEmpty else { return true }
     let body = relay.takeHeld()
     guard
-      let redacted = self.context.inspection.redact(
+      let redacted = exchange.inspection.redact(
         body: body,
         head: relay.head,
         direction: relay.direction,

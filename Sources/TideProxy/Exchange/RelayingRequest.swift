@@ -34,9 +34,6 @@ extension ConnectionMachine {
     }
     for part in plaintext { self.parseRequest(part) }
     self.noteDeviceClose()
-    if self.exchange == nil, case .relaying = self.stage {
-      self.headSince = self.deviceCodec.isMidHead ? self.headSince ?? self.now.instant : nil
-    }
   }
 
   /// A close_notify from the device ends its side as a FIN would.
@@ -58,7 +55,7 @@ extension ConnectionMachine {
         FlowFailure(.malformedTarget, origin: .downstream, detail: error.detail),
         authority: route.facts.authority,
         rule: nil,
-        fields: head.fields
+        to: head
       )
       return
     }
@@ -78,8 +75,10 @@ extension ConnectionMachine {
         hosts: hosts,
         path: destination.path,
         request: relay,
+        context: self.context,
         persists: head.isPersistent
       )
+      self.answerExpectation(relay, route: route)
       return
     case .upstream, .sinkhole:
       exchange = Exchange(
@@ -88,6 +87,7 @@ extension ConnectionMachine {
         hosts: hosts,
         path: destination.path,
         request: relay,
+        context: self.context,
         persists: head.isPersistent
       )
     }
@@ -99,16 +99,11 @@ extension ConnectionMachine {
     }
     guard self.judgeHead(relay, exchange) else { return }
     relay.outgoing = destination.outgoing(relay.effective, route: route)
-    self.answerExpectation(exchange, route: route)
+    self.answerExpectation(relay, route: route)
     if relay.plan.holding != .body { self.forwardHead(relay, exchange) }
   }
 
   private func recordStart(_ exchange: Exchange, route: Route) {
-    let authority = route.facts.authority
-    let shown = Authority(host: route.leafHost, port: authority.port)
-    let host =
-      authority.port == (route.isSecure ? 443 : 80)
-      ? RequestDestination.withoutPort(shown) : shown.description
     self.record(
       .flowStarted(
         FlowStart(
@@ -116,7 +111,7 @@ extension ConnectionMachine {
           facts: route.facts,
           time: self.now.wall,
           method: exchange.method.text,
-          url: "\(route.facts.scheme)://\(host)\(exchange.path.text)",
+          url: route.origin + exchange.path.text,
           protocolName: "http/1.1"
         )
       )
@@ -163,8 +158,7 @@ extension ConnectionMachine {
   }
 
   /// Says "go on" ourselves where the server will not see the head before the body is whole.
-  private func answerExpectation(_ exchange: Exchange, route: Route) {
-    let relay = exchange.request
+  private func answerExpectation(_ relay: MessageRelay, route: Route) {
     guard relay.head.version == .http11,
       relay.head.fields.tokens("expect").contains("100-continue")
     else { return }

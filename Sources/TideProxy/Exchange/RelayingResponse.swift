@@ -30,6 +30,10 @@ extension ConnectionMachine {
       self.processResponseParts()
       self.responseIsBroken(FlowFailure(error, origin: .upstream))
     }
+    // A whole response and more, while its request is still under way: read no further.
+    if self.serverCodec.bufferedCount > self.context.limits.headBytes {
+      self.pause(.up, .waiting)
+    }
   }
 
   private func processResponseParts() {
@@ -97,6 +101,7 @@ extension ConnectionMachine {
       // HTTP/1.0 knows no chunks: the close ends the body (RFC 9112 §6.1).
       outgoing.fields.removeAll("transfer-encoding")
       outgoing.fields.removeAll("trailer")
+      exchange.dropsTrailers = true
       isUntilClose = true
     }
     exchange.persists =
@@ -157,7 +162,9 @@ extension ConnectionMachine {
       try self.deviceCodec.next(&self.requestParts)
     } catch {
       self.requestIsBroken(error)
+      return
     }
+    if self.deviceHasEnded, self.requestParts.isEmpty { self.finish(nil) }
   }
 
   private func answerForOurselves(_ exchange: Exchange, _ route: Route) {
@@ -181,7 +188,7 @@ extension ConnectionMachine {
 
   /// Answers an exchange that will get no response from a server, and lets the connection end.
   func answerExchange(_ exchange: Exchange, _ failure: FlowFailure, rule: RuleID?) {
-    exchange.status = failure.code.status
+    exchange.status = failure.status
     let fields = exchange.request.head.fields
     let toHead = exchange.answersHead
     let facts = self.route?.facts
@@ -198,6 +205,7 @@ extension ConnectionMachine {
 
   /// Carries out a block: nothing more of the message leaves.
   func block(_ relay: MessageRelay, _ exchange: Exchange, _ verdict: Verdict) {
+    exchange.exposure = exchange.request.released
     let name = verdict.rule?.text ?? "none"
     self.stop(
       relay,
@@ -213,7 +221,6 @@ extension ConnectionMachine {
     _ failure: FlowFailure,
     rule: RuleID?
   ) {
-    exchange.exposure = relay.direction == .request ? relay.released : exchange.request.released
     relay.held.removeAll()
     relay.heldCount = 0
     self.closeUpstream(.abort)
@@ -235,23 +242,37 @@ extension ConnectionMachine {
   }
 
   func responseIsBroken(_ failure: FlowFailure) {
-    guard self.exchange != nil else {
-      self.finish(failure, mode: .abort)
+    guard self.exchange == nil else {
+      self.failExchange(failure)
       return
     }
-    self.failExchange(failure)
+    switch self.stage {
+    case .awaitingRequest, .relaying:
+      // Often the `408` of a server that is tired of waiting: nothing is cut, only this leg is over.
+      self.closeUpstream(.abort)
+      self.upstreamIsGone()
+    case .draining, .closed: return  // an answer may be on its way
+    case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
+      .securingClient, .tunnelling:
+      self.finish(failure, mode: .abort)
+    }
+  }
+
+  /// Between exchanges: where the way was made for this server, the device's side ends as well, since
+  /// its next request would find nobody.
+  private func upstreamIsGone() {
+    if case .awaitingRequest = self.stage { self.route = nil } else { self.drain(nil) }
   }
 
   /// The server ended its side.
   func responseEnded(_ kind: CloseKind) {
     let isCut = kind == .reset || self.up.tls.map { !$0.peerHasClosed } ?? false
-    guard self.exchange != nil else {
-      // Between exchanges: the device's next request would find nobody, so its side ends too.
+    guard let exchange = self.exchange else {
       self.closeUpstream(.afterFlush)
-      if case .awaitingRequest = self.stage { self.route = nil } else { self.drain(nil) }
+      self.upstreamIsGone()
       return
     }
-    if !isCut {
+    if !isCut, !exchange.responseIsOver {
       do throws(HTTPFailure) {
         try self.serverCodec.receiveEnd(&self.responseParts)
         self.processResponseParts()
@@ -259,7 +280,19 @@ extension ConnectionMachine {
         self.responseIsBroken(FlowFailure(error, origin: .upstream))
         return
       }
-      guard let exchange = self.exchange, !exchange.responseIsOver else { return }
+    }
+    guard let exchange = self.exchange else { return }
+    if exchange.responseIsOver {
+      // The device has its answer; there is nobody for the rest of its request (RFC 9112 §9.5).
+      self.endExchange(
+        FlowFailure(
+          .truncated,
+          origin: .upstream,
+          detail: "the server answered and closed before the request's end"
+        )
+      )
+      self.drain(nil)
+      return
     }
     self.responseIsBroken(
       FlowFailure(.truncated, origin: .upstream, detail: "the server closed before its end")

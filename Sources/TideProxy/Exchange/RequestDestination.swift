@@ -4,8 +4,10 @@ import TideHTTP
 /// Whom a request names, and what its head becomes for the server.
 struct RequestDestination {
   private let target: RequestTarget
-  /// Where in an absolute target the path begins; nil if it is empty there, or for other forms.
+  /// Where in the target the path begins, or the query if `addsSlash`; nil if it has neither.
   private let pathStart: Int?
+  /// Whether an absolute target has no path, so that its origin-form has a slash of ours.
+  private let addsSlash: Bool
   /// The target's path and query; `*` for the asterisk form.
   let path: Bytes
   /// The authority of an absolute target, else of Host; nil if neither is there or Host is malformed.
@@ -18,23 +20,27 @@ struct RequestDestination {
   init(_ head: MessageHead, route: Route) throws(HTTPFailure) {
     self.target = try RequestTarget.parse(method: head.method, target: head.target)
     let host = head.fields.first("host")
-    let fromHost = host.flatMap {
-      Authority($0.text, defaultPort: route.facts.authority.port)
-    }
+    let fromHost = host.flatMap { route.authority(ofHost: $0) }
     self.hasMalformedHost = fromHost == nil && host?.isEmpty == false
     switch self.target {
     case .origin(let origin):
       self.path = origin
       self.pathStart = nil
+      self.addsSlash = false
       self.named = fromHost
     case .asterisk:
       self.path = "*"
       self.pathStart = nil
+      self.addsSlash = false
       self.named = fromHost
     case .absolute(_, let authority, let origin):
       self.path = origin
-      let start = head.target.count - origin.count
-      self.pathStart = start > 0 && head.target.dropping(first: start) == origin ? start : nil
+      let hasPath =
+        head.target.count > origin.count
+        && head.target.dropping(first: head.target.count - origin.count) == origin
+      self.addsSlash = !hasPath && origin.first == 0x2F
+      let shared = self.addsSlash ? origin.count - 1 : hasPath ? origin.count : 0
+      self.pathStart = shared > 0 ? head.target.count - shared : nil
       self.named = authority
     case .authority:
       throw HTTPFailure(.malformedTarget, detail: "CONNECT inside a connection")
@@ -47,7 +53,11 @@ struct RequestDestination {
     outgoing.version = .http11
     if case .absolute = self.target {
       // The path as it stands in `head`, whose bytes redaction may have changed: it keeps lengths.
-      let path = self.pathStart.map { head.target.dropping(first: $0) } ?? self.path
+      var path = self.path
+      if let pathStart {
+        path = self.addsSlash ? "/" : Bytes()
+        path.append(head.target.dropping(first: pathStart))
+      }
       outgoing = HeadRewrite.withTarget(outgoing, path)
       if !route.isSecure, let named = self.named { Self.setHost(named, in: &outgoing) }
     } else if head.fields.first("host") == nil {

@@ -96,8 +96,7 @@ extension ConnectionMachine {
       case .forward: self.forward(destination, answerer: .sinkhole(rule), target: nil)
       }
     case .refuse(let refusal):
-      // 451 says that something was blocked in a server's place; this is no place at all.
-      self.refuse(destination, FlowFailure(refusal), status: 403, rule: refusal.rule)
+      self.refuse(destination, FlowFailure(refusal), rule: refusal.rule)
     }
   }
 
@@ -120,7 +119,7 @@ extension ConnectionMachine {
     else { return }
     switch result {
     case .success(let peer) where peer.unmapped == target.address.unmapped:
-      self.up.isOpen = true
+      self.upstreamIsOpen()
       switch destination.purpose {
       case .tunnel:
         self.accept(
@@ -134,7 +133,7 @@ extension ConnectionMachine {
       case .forward: self.forward(destination, answerer: .upstream, target: target)
       }
     case .success(let peer):
-      self.up.isOpen = true
+      self.upstreamIsOpen()
       self.closeUpstream(.abort)
       self.refuse(
         destination,
@@ -217,7 +216,7 @@ extension ConnectionMachine {
       serverName: nil,
       method: method,
       url: url,
-      status: failure.code.status,
+      status: failure.status,
       failure: failure
     )
     self.answer(

@@ -10,12 +10,17 @@ extension ConnectionMachine {
 
   func downstreamClosed(_ kind: CloseKind) {
     switch self.stage {
-    case .tunnelling where kind == .end:
+    case .tunnelling where kind == .end && !self.deviceHasEnded:
       // A half-closed tunnel goes on the other way.
       self.down.isOpen = true
       if let leg = self.leg { self.commands.append(.close(leg, .writing)) }
       self.deviceHasEnded = true
       if self.serverHasEnded { self.finish(nil) }
+      return
+    case .relaying where kind == .end && self.exchange?.requestEndedAt != nil:
+      // The request is whole: a device that half-closes still wants its answer (RFC 9112 §9.6). One
+      // that is gone is noticed by the reset that the answer meets.
+      self.deviceHasEnded = true
       return
     case .securingClient(let tunnel, _):
       if let hello = self.earlyHello {
@@ -34,8 +39,10 @@ extension ConnectionMachine {
         serverName: nil
       )
       return
-    case .draining, .closed, .awaitingRequest, .resolving, .dialling, .resolvingServerName,
-      .securingUpstream,
+    case .draining, .closed:
+      self.finish(nil)  // the cause is recorded already
+      return
+    case .awaitingRequest, .resolving, .dialling, .resolvingServerName, .securingUpstream,
       .relaying, .tunnelling:
       break
     }
@@ -79,7 +86,14 @@ extension ConnectionMachine {
       )
     case .relaying, .awaitingRequest: self.responseEnded(kind)
     case .tunnelling:
-      guard kind == .end, !self.deviceHasEnded else {
+      guard kind == .end else {
+        self.finish(
+          FlowFailure(.truncated, origin: .upstream, detail: "reset by the server"),
+          mode: .abort
+        )
+        return
+      }
+      guard !self.deviceHasEnded, !self.serverHasEnded else {
         self.finish(nil)
         return
       }
@@ -90,6 +104,8 @@ extension ConnectionMachine {
   }
 
   func tick() {
+    // Who is not read because the recorder has no room is not late.
+    if self.isWaitingForRoom, self.waitsForPeer { return }
     let limits = self.context.timeouts
     switch self.stage {
     case .awaitingRequest(let since):
@@ -188,6 +204,34 @@ extension ConnectionMachine {
       self.failExchange(
         FlowFailure(.idleTimeout, origin: .upstream, detail: "nothing came for too long")
       )
+    }
+  }
+
+  private var waitsForPeer: Bool {
+    switch self.stage {
+    case .awaitingRequest, .awaitingHello, .securingUpstream, .securingClient, .relaying,
+      .tunnelling:
+      true
+    case .resolving, .dialling, .resolvingServerName, .draining, .closed: false
+    }
+  }
+
+  /// Begins anew every wait for a peer that could not be heard until now.
+  func restartWaits() {
+    let now = self.now.instant
+    self.lastActivity = now
+    if self.headSince != nil { self.headSince = now }
+    if let exchange = self.exchange, exchange.requestEndedAt != nil {
+      exchange.requestEndedAt = now
+    }
+    switch self.stage {
+    case .awaitingRequest(let since): self.stage = .awaitingRequest(since: since.map { _ in now })
+    case .awaitingHello(let tunnel, _): self.stage = .awaitingHello(tunnel, since: now)
+    case .securingUpstream(let tunnel, let hello, _):
+      self.stage = .securingUpstream(tunnel, hello, since: now)
+    case .securingClient(let tunnel, _): self.stage = .securingClient(tunnel, since: now)
+    case .resolving, .dialling, .resolvingServerName, .relaying, .tunnelling, .draining, .closed:
+      return
     }
   }
 

@@ -45,22 +45,26 @@ extension ConnectionMachine {
       self.processRequestParts()
       self.requestIsBroken(error)
     }
-    // What is pipelined waits unparsed; a device that goes on and on is read no further.
-    if self.deviceCodec.bufferedCount > self.context.limits.headBytes {
-      self.pause(.down, .waiting)
-    }
   }
 
-  /// Remembers since when a head is unfinished, so that it has its time and no more.
-  func noteUnfinishedHead() {
+  /// Bounds what waits in the codec: an unfinished head has its time, pipelined requests their room.
+  func noteWaitingRequest() {
     switch self.stage {
-    case .awaitingRequest(nil) where self.deviceCodec.isMidHead:
-      self.stage = .awaitingRequest(since: self.now.instant)
-    case .relaying where self.exchange == nil:
-      self.headSince = self.deviceCodec.isMidHead ? self.headSince ?? self.now.instant : nil
-    case .awaitingRequest, .resolving, .dialling, .awaitingHello, .resolvingServerName,
-      .securingUpstream, .securingClient, .relaying, .tunnelling, .draining, .closed:
+    case .awaitingRequest(let since):
+      if since == nil, self.deviceCodec.isMidHead {
+        self.stage = .awaitingRequest(since: self.now.instant)
+      }
+    case .relaying:
+      let isMidHead = self.exchange == nil && self.deviceCodec.isMidHead
+      self.headSince = isMidHead ? self.headSince ?? self.now.instant : nil
+    case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
+      .securingClient, .tunnelling, .draining, .closed:
       return
+    }
+    if self.deviceCodec.bufferedCount > self.context.limits.headBytes {
+      self.pause(.down, .waiting)
+    } else {
+      self.resume(.down, .waiting)
     }
   }
 
@@ -202,7 +206,6 @@ extension ConnectionMachine {
   /// Answers for the proxy with a page that names the cause, then lets the connection end.
   func answer(
     _ failure: FlowFailure,
-    status: Int? = nil,
     authority: String?,
     rule: RuleID?,
     region: String? = nil,
@@ -211,7 +214,7 @@ extension ConnectionMachine {
   ) {
     let page = self.context.site.page(
       for: Notice(
-        status: status ?? failure.code.status,
+        status: failure.status,
         failure: failure,
         rule: rule,
         ruleDescription: rule.flatMap { self.context.policy.description(of: $0) } ?? "",
@@ -252,6 +255,10 @@ extension ConnectionMachine {
   /// Writes what is queued, ends our side, and throws away what the device still sends for a while:
   /// closing at once would reset the connection and could lose the answer on its way.
   func drain(_ failure: FlowFailure?) {
+    guard !self.deviceHasEnded else {
+      self.finish(failure)
+      return
+    }
     self.closeUpstream(.abort)
     self.requestParts.removeAll()
     self.stage = .draining(since: self.now.instant)

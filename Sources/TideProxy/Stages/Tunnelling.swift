@@ -99,6 +99,9 @@ extension ConnectionMachine {
     let early = self.earlyServerBytes
     self.earlyServerBytes = Bytes()
     self.relayTunnel(first, direction: .request)
+    let waiting = self.earlyClientBytes
+    self.earlyClientBytes = Bytes()
+    self.relayTunnel(waiting, direction: .request)
     self.relayTunnel(early, direction: .response)
   }
 

@@ -1,0 +1,179 @@
+import Testing
+import TideCore
+import TidePolicy
+import TideTLS
+
+@testable import TideProxy
+
+/// A ClientHello as bytes, from a device that then says nothing.
+func hello(for name: String) throws -> Bytes {
+  let context = try TLSClientContext(roots: .pem(World.proxyCA.get().certificatePEM))
+  let session = try TLSSession.client(
+    context,
+    host: World.host(name),
+    applicationProtocols: ["http/1.1"]
+  )
+  return session.takeOutput()
+}
+
+/// A session as it goes when nothing is wrong.
+enum Script: CaseIterable, Sendable {
+  case intercepted
+  case plain
+  case sinkholed
+  case redacted
+  case opaque
+  case own
+
+  func play(
+    _ fault: (at: Int, kind: Fault)?,
+    cut: Cut = .whole,
+    isFull: Bool = false
+  ) throws -> Playbook {
+    let rules: [Rule]
+    switch self {
+    case .intercepted, .plain, .opaque, .own: rules = []
+    case .sinkholed: rules = [rule("no-cn", .block) { $0.region = ["lab-cn"] }]
+    case .redacted: rules = [rule("imei", .redact) { $0.finding = ["imei"] }]
+    }
+    let mode: Mode = self == .redacted ? .redact : self == .sinkholed ? .block : .record
+    let book = try Playbook(cut, mode: mode, rules: rules, isFull: isFull)
+    book.fault = fault
+    switch self {
+    case .intercepted: try self.exchanges(book)
+    case .redacted: try self.exchanges(book, body: #"{"imei":"\#(World.imei)"}"#)
+    case .sinkholed:
+      try book.tunnel(at: "203.0.113.5")
+      book.device("POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 5\r\n\r\nhello")
+    case .plain:
+      book.device("POST http://api.example/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+      book.resolve("192.0.2.7", "192.0.2.8")
+      try book.connect()
+      book.device("lo")
+      book.server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+      book.server("0\r\n\r\n")
+      book.device("GET http://www.example/ HTTP/1.1\r\nHost: a\r\n\r\n")
+      book.resolve("192.0.2.9")
+      book.connectFails()
+    case .opaque:
+      book.device("CONNECT api.example:22 HTTP/1.1\r\nHost: api.example\r\n\r\n")
+      book.resolve("192.0.2.7")
+      try book.connect()
+      book.device("SSH-2.0-x\r\n")
+      book.server("SSH-2.0-y\r\n")
+      book.serverCloses()
+      book.device("bye")
+    case .own:
+      book.device("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+      book.device("CONNECT check.tidewaiter.internal:443 HTTP/1.1\r\nHost: a\r\n\r\n")
+      book.skipGot()
+      try book.deviceHandshake("check.tidewaiter.internal")
+      book.device("GET /2 HTTP/1.1\r\nHost: check.tidewaiter.internal\r\n\r\n")
+    }
+    return book
+  }
+
+  private func exchanges(_ book: Playbook, body: String = "hello") throws {
+    try book.tunnel()
+    book.device(
+      "POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    )
+    book.server("HTTP/1.1 100 Continue\r\n\r\n")
+    book.server("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok")
+    book.server("ok")
+    book.device("GET /2 HTTP/1.1\r\nHost: api.example\r\n\r\n")
+    book.server("HTTP/1.1 200 OK\r\n\r\nuntil")
+    book.serverCloses()
+  }
+}
+
+/// What may come instead of the event that a script wants.
+enum Fault: CaseIterable, Sendable {
+  case deviceEnds
+  case deviceResets
+  case serverEnds
+  case serverResets
+  case replyFails
+  case timePasses
+  case stops
+}
+
+@Suite struct FaultTests {
+  @Test(
+    "Whatever comes instead of any reply, the connection ends once, recorded, with nothing left",
+    arguments: Script.allCases,
+    Fault.allCases
+  )
+  func everyReplyReplaced(script: Script, fault: Fault) throws {
+    let length = try script.play(nil).eventCount
+    #expect(length > 3)
+    for position in 1...length {
+      let book = try script.play((at: position, kind: fault))
+      book.expectCleanEnd()
+      #expect(
+        book.sink.events.count { if case .connectionOpened = $0 { true } else { false } } == 1
+      )
+    }
+  }
+
+  @Test(
+    "With a recorder that never has room every script still ends cleanly",
+    arguments: Script.allCases
+  )
+  func neverRoom(script: Script) throws {
+    let book = try script.play(nil, isFull: true)
+    book.expectCleanEnd()
+  }
+
+  @Test("No order of events traps, or leaves a flow open", arguments: 0..<60)
+  func soup(seed: Int) throws {
+    var random = Seeded(state: UInt64(seed))
+    let rules: [Rule] = [
+      rule("no-cn", .block) { $0.region = ["lab-cn"] },
+      rule("imei", seed % 2 == 0 ? .redact : .block) { $0.finding = ["imei"] },
+    ]
+    let book = try Playbook(
+      mode: Mode.allCases[seed % 4],
+      rules: rules,
+      passthrough: seed % 3 == 0 ? ["api.example"] : [],
+      fronting: seed % 5 == 0 ? .judge : .refuse
+    )
+    let name = try #require(Hostname("api.example"))
+    let addresses = ["192.0.2.7", "203.0.113.5", "127.0.0.1"].map(World.address)
+    let spoon: [Bytes] = [
+      "CONNECT api.example:443 HTTP/1.1\r\nHost: api.example\r\n\r\n",
+      "GET http://api.example/ HTTP/1.1\r\nHost: api.example\r\n\r\n",
+      "POST http://api.example/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "5\r\nhello\r\n", "0\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "\r\n", "GET", "\u{16}\u{3}\u{1}", "x",
+      "HTTP/1.1 204 No Content\r\n\r\n", Bytes("imei=\(World.imei)"), try hello(for: "api.example"),
+      try hello(for: "ads.example"),
+    ]
+    if seed % 4 > 1 { try book.tunnel() }
+    for _ in 0..<400 where !book.isFinished {
+      let leg: Leg =
+        Bool.random(using: &random)
+        ? .downstream
+        : book.dialling.map { .upstream($0.id) }
+          ?? book.upstream.map { .upstream($0) } ?? .upstream(UpstreamID(9))
+      switch Int.random(in: 0..<40, using: &random) {
+      case 0..<16:
+        let bytes = spoon[Int.random(in: 0..<spoon.count, using: &random)]
+        if leg == .downstream { book.device(bytes: bytes) } else { book.server(bytes: bytes) }
+      case 16..<20: book.give(.congested(leg))
+      case 20..<24: book.give(.drained(leg))
+      case 24: book.give(.closed(leg, Bool.random(using: &random) ? .end : .reset))
+      case 25..<28:
+        book.give(.resolved(name, .success([addresses[Int.random(in: 0..<3, using: &random)]])))
+      case 28: book.resolveFails()
+      case 29..<32: try book.connect(as: seed % 3 == 1 ? "api.example" : nil)
+      case 32: book.connectFails()
+      case 33..<35: book.sink.isFull.toggle()
+      case 35..<37: book.give(.roomAvailable)
+      case 37..<39: book.tick(afterSeconds: UInt64.random(in: 0..<9, using: &random))
+      default: if seed % 7 == 0 { book.give(.shutdown) }
+      }
+    }
+    book.expectCleanEnd()
+  }
+}
