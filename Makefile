@@ -12,7 +12,7 @@ run:
 
 test:
 	@Scripts/setup test
-	swift build --build-tests
+	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build --disable-xctest
 	Tests/Loopback/run
 

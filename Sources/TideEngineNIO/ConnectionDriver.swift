@@ -8,7 +8,7 @@ import TideProxy
 /// Confined to its event loop. Kept alive by its loop's table until both legs are gone.
 final class ConnectionDriver {
   private let machine: ConnectionMachine
-  private unowned let loop: LoopRunner
+  private let loop: LoopRunner
   private var down: LegHandler?
   private var up: (id: UpstreamID, handler: LegHandler)?
   /// Events that came while one was being handled: the machine is never re-entered.

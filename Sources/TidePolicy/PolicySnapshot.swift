@@ -3,8 +3,9 @@ public import TideRegion
 
 /// One version of the policy: rules, regions and settings, checked and immutable; replaced whole.
 ///
-/// Every answer is a pure function of its arguments.
-public struct PolicySnapshot: Sendable {
+/// Every answer is a pure function of its arguments. A class, since it is asked several times a message
+/// and a copy would count the references of each of its parts.
+public final class PolicySnapshot: Sendable {
   /// Where addresses lie.
   public let regions: RegionTable
   /// The settings it was made with.

@@ -294,12 +294,16 @@ public final class ConnectionMachine {
       defer { side.output = [] }
       return Bytes(side.output)
     }
-    if !side.output.isEmpty, tls.isEstablished {
-      // A session that cannot take its own output is broken. The server's ends by time.
-      do throws(TLSFailure) { try tls.send(Bytes(side.output)) } catch { side.closing = .abort }
-      side.output.removeAll(keepingCapacity: side.output.count <= 64 << 10)
-    }
+    Self.encrypt(&side, tls)
     return tls.hasOutput ? tls.takeOutput() : nil
+  }
+
+  /// Gives what is queued in plain to the session, once there is one to take it.
+  static func encrypt(_ side: inout Side, _ tls: TLSSession) {
+    guard !side.output.isEmpty, tls.isEstablished else { return }
+    // A session that cannot take its own output is broken. The server's ends by time.
+    do throws(TLSFailure) { try tls.send(Bytes(side.output)) } catch { side.closing = .abort }
+    side.output.removeAll(keepingCapacity: side.output.count <= 64 << 10)
   }
 
   // MARK: Records

@@ -70,6 +70,13 @@ def binary():
     return path.resolve()
 
 
+def environment_with(changes=None):
+    """Our environment without what would steer the product or its clients: the tests say all of that themselves."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("TIDEWAITER_") and not name.lower().endswith("_proxy")}
+    return {**kept, **(changes or {})}
+
+
 def merged(base, changes):
     result = dict(base)
     for key, value in changes.items():
@@ -145,7 +152,7 @@ class Folder:
         """One command of the product's, in this folder; `expect` None takes any exit code."""
         done = subprocess.run(
             [binary(), *map(str, arguments)], cwd=self.path, capture_output=True, timeout=wait, umask=umask,
-            stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+            stdin=subprocess.DEVNULL, env=environment_with(environment))
         out = done.stdout if binary_output else done.stdout.decode("utf-8", "replace")
         err = done.stderr.decode("utf-8", "replace")
         if expect is not None and done.returncode != expect:
@@ -185,7 +192,7 @@ class Proxy(Folder):
         self.process = subprocess.Popen(
             [binary(), "run", "-c", "tidewaiter.yaml", *arguments], cwd=self.path, umask=umask,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            encoding="utf-8", errors="replace", env={**os.environ, **(environment or {})}, preexec_fn=preexec)
+            encoding="utf-8", errors="replace", env=environment_with(environment), preexec_fn=preexec)
         self.readers = [threading.Thread(target=self._read, args=pair, daemon=True) for pair in (
             (self.process.stdout, self.lines), (self.process.stderr, self.errors))]
         for reader in self.readers:

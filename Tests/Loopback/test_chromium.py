@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import pki
-from harness import LoopbackTest, eventually
+from harness import LoopbackTest, environment_with, eventually
 from origins import Nginx
 
 NAME = "page.example"
@@ -62,7 +62,7 @@ class Chromium(LoopbackTest):
              "--disable-default-apps", "--disable-crash-reporter", f"--user-data-dir={home / 'profile'}",
              f"--proxy-server=127.0.0.1:{proxy.port}", "--proxy-bypass-list=<-loopback>", "--timeout=40000", "--dump-dom",
              f"https://{NAME}:{nginx.port}/"],
-            env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")},
+            env=environment_with({"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         try:
             out, err = browser.communicate(timeout=60)

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pki
-from harness import LoopbackTest, Proxy, eventually
+from harness import LoopbackTest, Proxy, environment_with, eventually
 from origins import Nginx, Origin, pattern
 from wire import Truncated
 
@@ -41,7 +41,7 @@ class Proxying(LoopbackTest):
         done = subprocess.run(
             ["curl", "--silent", "--show-error", "--proxy", self.shared.url,
              "--cacert", self.shared.path / "certs/ca.crt", f"https://{NAME}:{nginx.port}/file.bin"],
-            capture_output=True, timeout=20)
+            capture_output=True, timeout=20, env=environment_with())
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout, pattern(100_000))
 

@@ -11,7 +11,7 @@ import socket
 import ssl
 import subprocess
 
-from harness import RULES_BLOCK, Folder, LoopbackTest, binary, eventually
+from harness import RULES_BLOCK, Folder, LoopbackTest, binary, environment_with, eventually
 from identifiers import CARRIER, HOSTS, IMEI, IMSI, OUTSIDE, OWN, WATCHED, both_servers, cut_digest
 from wire import Truncated
 
@@ -123,7 +123,8 @@ class Recording(LoopbackTest):
         watched, _ = both_servers(self)
         proxy = self.proxy(hosts=HOSTS)
         follower = subprocess.Popen([binary(), "flows", "--case", "case", "--json", "--follow"], cwd=proxy.path,
-                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                    env=environment_with())
         try:
             for number in range(2):
                 proxy.fetch(WATCHED, watched.port, f"/followed/{number}")

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 
-from harness import LoopbackTest, eventually, lines_of
+from harness import Folder, LoopbackTest, binary, environment_with, eventually, lines_of
 from origins import pattern
 
 NAME = "origin.example"
@@ -95,11 +95,22 @@ class Survival(LoopbackTest):
         self.assertIn("INTACT", proxy.run("evidence", "verify", "case").out)
 
     def test_stop_right_after_ready(self):
-        """A signal that comes right after `ready` stops the proxy in order, sealed."""
-        for _ in range(3):
-            proxy = self.proxy()
-            proxy.stop()
-            self.assertIn("INTACT", proxy.run("evidence", "verify", "case").out)
+        """A signal that comes with the line `ready` stops the proxy in order, sealed."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            folder = Folder()
+            self.addCleanup(folder.close)
+            process = subprocess.Popen(
+                [binary(), "run", "-c", "tidewaiter.yaml"], cwd=folder.path, env=environment_with(),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            # no waiting in between: that is the test
+            for line in process.stdout:
+                if line == b"ready\n":
+                    process.send_signal(number)
+                    break
+            process.stdout.read()
+            process.stdout.close()
+            self.assertEqual(process.wait(20), 0)
+            self.assertIn("INTACT", folder.run("evidence", "verify", "case").out)
 
     def test_stop_with_everything_open(self):
         """Connections in every stage do not keep the proxy from stopping in order, and each flow has its end."""

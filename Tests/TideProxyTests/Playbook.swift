@@ -133,6 +133,12 @@ final class Playbook {
     self.pump()
   }
 
+  /// The device sends close_notify.
+  func deviceEndsTLS() {
+    self.deviceTLS?.close()
+    self.pump()
+  }
+
   func deviceCloses(_ kind: CloseKind = .end) {
     self.give(.closed(.downstream, kind))
   }

@@ -94,6 +94,23 @@ extension HTTP1Codec {
     }
   }
 
+  /// Accounts for the next bytes of a body that are sent as they are, so that they need no copy.
+  ///
+  /// - Returns: whether they are; else they go through `send`, which frames them as a chunk.
+  /// - Throws: as `send`.
+  public mutating func passBody(_ count: Int) throws(HTTPFailure) -> Bool {
+    switch self.sending {
+    case .head, .closed, .none, .chunked: return false
+    case .length(let left):
+      guard UInt64(count) <= left else {
+        throw Self.unsendable("\(count) bytes of body where \(left) are left")
+      }
+      self.sending = .length(left - UInt64(count))
+      return true
+    case .untilClose: return true
+    }
+  }
+
   private mutating func sendEnd(_ output: inout [UInt8]) throws(HTTPFailure) {
     switch self.sending {
     case .head, .closed: throw Self.unsendable("an end before a head")

@@ -2,6 +2,7 @@ import TideCore
 import TideHTTP
 import TideInspect
 import TidePolicy
+import TideTLS
 
 /// What both directions share: inspect, judge, hold or forward, and what a verdict does.
 extension ConnectionMachine {
@@ -300,14 +301,31 @@ extension ConnectionMachine {
     self.forward(.body(bytes), relay.direction)
   }
 
+  /// Encrypts a large piece of a body where it lies, if its framing adds nothing to it.
+  private static func sendInPlace(
+    _ part: MessagePart,
+    _ codec: inout HTTP1Codec,
+    _ side: inout Side
+  ) throws(HTTPFailure) -> Bool {
+    guard case .body(let bytes) = part, bytes.count >= 4_096, let tls = side.tls,
+      try codec.passBody(bytes.count)
+    else { return false }
+    Self.encrypt(&side, tls)
+    do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
+    return true
+  }
+
   /// Frames a part for the leg it goes to; where no server was dialled, requests go nowhere.
   func forward(_ part: MessagePart, _ direction: Direction) {
     do throws(HTTPFailure) {
       switch direction {
       case .request:
         guard self.up.isOpen else { return }
+        if try Self.sendInPlace(part, &self.serverCodec, &self.up) { return }
         try self.serverCodec.send(part, &self.up.output)
-      case .response: try self.deviceCodec.send(part, &self.down.output)
+      case .response:
+        if try Self.sendInPlace(part, &self.deviceCodec, &self.down) { return }
+        try self.deviceCodec.send(part, &self.down.output)
       }
     } catch {
       self.failExchange(FlowFailure(.internalError, origin: .internal, detail: error.detail))

@@ -59,16 +59,21 @@ struct RequestDestination {
         path.append(head.target.dropping(first: pathStart))
       }
       outgoing = HeadRewrite.withTarget(outgoing, path)
-      if !route.isSecure, let named = self.named { Self.setHost(named, in: &outgoing) }
+      if !route.isSecure, let named = self.named { Self.setHost(named, 80, in: &outgoing) }
     } else if head.fields.first("host") == nil {
-      Self.setHost(route.facts.authority, in: &outgoing)
+      let shown = Authority(host: route.leafHost, port: route.facts.authority.port)
+      Self.setHost(shown, route.isSecure ? 443 : 80, in: &outgoing)
     }
     return outgoing
   }
 
   /// RFC 9112 §3.2.2: the absolute target decides, and Host is made to agree.
-  private static func setHost(_ authority: Authority, in head: inout MessageHead) {
-    let text = authority.port == 80 ? Self.withoutPort(authority) : authority.description
+  private static func setHost(
+    _ authority: Authority,
+    _ defaultPort: UInt16,
+    in head: inout MessageHead
+  ) {
+    let text = authority.port == defaultPort ? Self.withoutPort(authority) : authority.description
     if let index = head.fields.firstIndex(named: "host") {
       guard head.fields.value(at: index) != Bytes(text) else { return }
       head.fields.replaceValue(at: index, with: Bytes(text))

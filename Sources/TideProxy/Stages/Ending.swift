@@ -17,7 +17,9 @@ extension ConnectionMachine {
       self.deviceHasEnded = true
       if self.serverHasEnded { self.finish(nil) }
       return
-    case .relaying where kind == .end && self.exchange?.requestEndedAt != nil:
+    case .resolving where kind == .end && self.hasQueuedEnd,
+      .dialling where kind == .end && self.hasQueuedEnd,
+      .relaying where kind == .end && (self.exchange?.requestEndedAt != nil || self.hasQueuedEnd):
       // The request is whole: a device that half-closes still wants its answer (RFC 9112 §9.6). One
       // that is gone is noticed by the reset that the answer meets.
       self.deviceHasEnded = true
@@ -52,6 +54,16 @@ extension ConnectionMachine {
         ? FlowFailure(.truncated, origin: .downstream, detail: "closed by the device") : nil,
       mode: kind == .reset ? .abort : .afterFlush
     )
+  }
+
+  /// Whether a whole request waits for its way.
+  private var hasQueuedEnd: Bool {
+    self.requestParts.contains { part in
+      switch part {
+      case .end: true
+      case .head, .body, .trailers: false
+      }
+    }
   }
 
   func upstreamClosed(_ kind: CloseKind) {

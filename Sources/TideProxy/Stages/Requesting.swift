@@ -55,6 +55,13 @@ extension ConnectionMachine {
         self.stage = .awaitingRequest(since: self.now.instant)
       }
     case .relaying:
+      if self.deviceHasEnded, let exchange = self.exchange, exchange.requestEndedAt == nil {
+        // It was pipelined, and the device ended its side in the middle of it.
+        self.finish(
+          FlowFailure(.truncated, origin: .downstream, detail: "closed by the device")
+        )
+        return
+      }
       let isMidHead = self.exchange == nil && self.deviceCodec.isMidHead
       self.headSince = isMidHead ? self.headSince ?? self.now.instant : nil
     case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
