@@ -21,7 +21,7 @@ struct Banner {
     let port = server.listen.first?.port ?? 0
     let shown = ProxyServer.shownAddresses(server.listen).first
     let url = shown.map { "http://\(ListenAddress(address: $0, port: port))" } ?? ""
-    row("proxy", url.padded(to: 34) + "(HTTP proxy for the phone's Wi-Fi settings)")
+    row("proxy", url.padded(to: 34) + " (HTTP proxy for the phone's Wi-Fi settings)")
     row("phone", "scan, or open \(url) on it")
     if let code = QRCode.terminal(url) {
       lines += code.split(separator: "\n").map { "           " + $0 }
@@ -64,11 +64,5 @@ struct Banner {
     return names.joined(separator: ", ")
       + ": \(count) rule\(count == 1 ? "" : "s"), watching \(watch.isEmpty ? "nothing" : watch), "
       + "enforced in mode redact or block"
-  }
-}
-
-extension String {
-  fileprivate func padded(to width: Int) -> String {
-    self + String(repeating: " ", count: max(1, width - self.count))
   }
 }

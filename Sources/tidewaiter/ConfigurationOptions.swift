@@ -32,7 +32,30 @@ struct ConfigurationOptions: ParsableArguments {
     } catch {
       throw CommandFailure(.usage, error.description)
     }
+    try Self.refuseWithoutEffect(configuration)
     return configuration
+  }
+
+  /// Refuses what is read but has no effect in this version: nobody is to rely on what does not happen.
+  private static func refuseWithoutEffect(
+    _ configuration: Configuration
+  ) throws(CommandFailure) {
+    let defaults = Configuration.defaults
+    let settings: [(key: String, isDefault: Bool)] = [
+      (
+        "tls.learn_passthrough",
+        configuration.tls.learnPassthrough == defaults.tls.learnPassthrough
+      ),
+      ("case.max_age", configuration.caseFolder.maxAge == defaults.caseFolder.maxAge),
+      ("inspect.depth", configuration.inspect.depth == defaults.inspect.depth),
+      ("inspect.time", configuration.inspect.time == defaults.inspect.time),
+    ]
+    for setting in settings where !setting.isDefault {
+      throw CommandFailure(
+        .usage,
+        "\(configuration.path): \(setting.key) other than its default is not available in this version"
+      )
+    }
   }
 }
 

@@ -81,3 +81,10 @@ enum Terminal {
     try? handle.write(contentsOf: Data(text.utf8))
   }
 }
+
+extension String {
+  /// The text with spaces after it up to a width, for columns.
+  func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(0, width - self.count))
+  }
+}

@@ -53,8 +53,11 @@ struct FlowRow {
     let findings = flow.findings == 0 ? "" : "  \(Self.kinds(flow))"
     let error = flow.error.map { "  \($0.code): \($0.detail)" } ?? ""
     self.text =
-      "\(flow.flow)  \(time)  \(flow.device)  \(flow.region)  \(flow.treatment)  \(status)  "
-      + "\(verdict)  \(flow.method) \(flow.url)\(findings)\(error)"
+      [
+        "\(flow.flow)", String(time), flow.device.padded(to: 10), flow.region.padded(to: 7),
+        flow.treatment.padded(to: 11), status.padded(to: 4), verdict.padded(to: 10),
+        "\(flow.method) \(flow.url)\(findings)\(error)",
+      ].joined(separator: "  ")
   }
 
   private static func kinds(_ flow: FlowRecord) -> String {
@@ -85,17 +88,28 @@ struct FindingsCommand: ParsableCommand {
           Terminal.print(String(decoding: finding.json, as: UTF8.self))
           return true
         }
-        let encoding = finding.encoding.isEmpty ? "plain" : finding.encoding.joined(separator: "(")
         let place = finding.path.isEmpty ? finding.location : "\(finding.location) \(finding.path)"
         Terminal.print(
-          "\(finding.flow)  \(finding.time.dropFirst(11).prefix(8))  \(flow.device)  "
-            + "\(finding.kind)  \(finding.certainty)  \(encoding)  \(place)  \(flow.region)  "
-            + "\(finding.decided)>\(finding.applied)  \(flow.url)"
+          [
+            "\(finding.flow)", String(finding.time.dropFirst(11).prefix(8)),
+            flow.device.padded(to: 10), flow.region.padded(to: 7), finding.kind.padded(to: 13),
+            finding.certainty.padded(to: 8), finding.layers.padded(to: 22), place.padded(to: 24),
+            "\(finding.decided)>\(finding.applied)".padded(to: 10), flow.url,
+          ].joined(separator: "  ")
         )
         return true
       }
     } catch {
       throw CommandFailure(error)
     }
+  }
+}
+
+extension FindingRecord {
+  /// The layers around the value as a formula: `cut16(base64url(sha1))`.
+  var layers: String {
+    guard let innermost = self.encoding.last else { return "plain" }
+    return self.encoding.dropLast().map { $0 + "(" }.joined() + innermost
+      + String(repeating: ")", count: self.encoding.count - 1)
   }
 }

@@ -83,9 +83,8 @@ struct FlowText {
     ]
     if let error = flow.error { lines.append("error        \(error.code): \(error.detail)") }
     for finding in detail.findings {
-      let encoding = finding.encoding.isEmpty ? "plain" : finding.encoding.joined(separator: "(")
       lines.append(
-        "finding      \(finding.kind) \(finding.certainty), \(encoding), \(finding.direction) "
+        "finding      \(finding.kind) \(finding.certainty), \(finding.layers), \(finding.direction) "
           + "\(finding.location) \(finding.path)"
       )
     }
