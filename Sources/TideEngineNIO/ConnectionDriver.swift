@@ -109,9 +109,9 @@ final class ConnectionDriver {
         return
       }
       self.up = (id, handler)
-      self.handle(.opened(id, .success(peer)))
-      // Read only now: nothing may come before the machine knows its leg.
+      // The first bytes come with a later turn of the loop; the machine may pause the leg before.
       handler.setReading(true)
+      self.handle(.opened(id, .success(peer)))
     case .failure(let error): self.handle(.opened(id, .failure(FlowFailure(dialling: error))))
     }
   }
@@ -119,6 +119,8 @@ final class ConnectionDriver {
   func legIsGone(_ leg: Leg) {
     switch leg {
     case .downstream:
+      // Its end was told as a half-close; now that the socket is gone there is nobody to answer.
+      if !self.machine.isClosed { self.handle(.closed(.downstream, .reset)) }
       self.down = nil
       self.loop.remove(self)
     case .upstream(let id):

@@ -36,6 +36,34 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
   }
 
   @Test(
+    "Large bodies arrive whole and in order, counted or chunked",
+    arguments: [Cut.whole, .pieces]
+  )
+  func large(cut: Cut) throws {
+    let body = (0..<20_000).map { "\($0)," }.joined()
+    let size = body.utf8.count
+    let book = try Playbook(cut)
+    try book.tunnel()
+    for _ in 0..<2 {
+      let request = "POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: \(size)\r\n\r\n\(body)"
+      book.device(request)
+      #expect(book.serverGot() == request)
+      book.server(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+          + "\(String(size, radix: 16))\r\n\(body)\r\n0\r\n\r\n"
+      )
+      #expect(book.deviceGot().unchunked == body)
+      book.device("GET / HTTP/1.1\r\nHost: api.example\r\n\r\n")
+      book.skipGot()
+      let answer = "HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n\(body)"
+      book.server(answer)
+      #expect(book.deviceGot() == answer)
+    }
+    #expect(book.flows.allSatisfy { $0.end?.failure == nil })
+    book.expectCleanEnd()
+  }
+
+  @Test(
     "Answers to HEAD, 204 and 304 have no content, and the connection goes on",
     arguments: Cut.allCases
   )

@@ -130,6 +130,17 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     book.expectCleanEnd()
   }
 
+  @Test("A device that ends its side while its CONNECT is on its way is not dialled for")
+  func endInTheWay() throws {
+    let book = try Playbook()
+    book.device(connect)
+    book.deviceCloses(.end)
+    #expect(book.isFinished)
+    book.resolve("192.0.2.7")
+    #expect(book.opened.isEmpty)
+    book.expectCleanEnd()
+  }
+
   @Test("Ciphertext that was tampered with ends the connection as cut")
   func tampered() throws {
     let book = try Playbook()

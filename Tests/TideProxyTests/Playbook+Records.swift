@@ -83,6 +83,8 @@ extension Playbook {
       sourceLocation: sourceLocation
     )
     #expect(self.machine.isClosed, sourceLocation: sourceLocation)
+    let left = self.legs.filter { self.closed[$0] == nil || self.closed[$0] == .writing }
+    #expect(left.isEmpty, "every leg is closed", sourceLocation: sourceLocation)
     let unended = self.flows.filter { $0.end == nil }
     #expect(unended.isEmpty, "every flow has its end", sourceLocation: sourceLocation)
     #expect(self.closures.count == 1, "one close is recorded", sourceLocation: sourceLocation)

@@ -38,6 +38,7 @@ final class Playbook {
   private(set) var resolving: Hostname?
   private(set) var dialling: (id: UpstreamID, target: PinnedTarget)?
   private(set) var opened: [IPAddress] = []
+  private(set) var legs: [Leg] = [.downstream]
   private(set) var upstream: UpstreamID?
 
   // The peers.
@@ -329,6 +330,7 @@ final class Playbook {
     case .open(let id, let target):
       self.dialling = (id, target)
       self.opened.append(target.address)
+      self.legs.append(.upstream(id))
     case .awaitRoom: self.awaitsRoom = true
     case .finished: self.isFinished = true
     }

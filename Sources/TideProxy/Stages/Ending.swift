@@ -56,9 +56,10 @@ extension ConnectionMachine {
     )
   }
 
-  /// Whether a whole request waits for its way.
+  /// Whether a whole request waits for its way; of a CONNECT, which asks for no answer, no head does.
   private var hasQueuedEnd: Bool {
-    self.requestParts.contains { part in
+    guard case .head = self.requestParts.first else { return false }
+    return self.requestParts.contains { part in
       switch part {
       case .end: true
       case .head, .body, .trailers: false
