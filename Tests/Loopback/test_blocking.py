@@ -217,9 +217,9 @@ class Blocking(LoopbackTest):
     def test_learned_passthrough(self):
         """A device that rejects our certificate again and again gets no undecrypted way to a region that a rule names."""
         rules = RULES_REDACT.replace("then: redact", "then: block")
-        proxy = self.proxy(mode="block", hosts=HOSTS, rules=rules, config={"tls": {"learn_passthrough": {"after": 1, "for": "1h"}}})
+        proxy = self.proxy(mode="block", hosts=HOSTS, rules=rules)
         context = ssl.create_default_context(cafile=str(pki.shared().roots))
-        for _ in range(4):
+        for _ in range(5):  # more than tls.learn_passthrough.after
             with self.assertRaises((ssl.SSLError, ConnectionError, AssertionError)):
                 proxy.tunnel(WATCHED, self.watched.port, context=context).close()
         self.assertEqual(self.watched.received, b"")
