@@ -101,9 +101,13 @@ final class MessageRelay {
     self.plan = BodyPlan(inspects: false, holding: .none, otherwise: .block, mayRedact: false)
   }
 
+  /// Whether its last byte has come.
+  var isWhole = false
+
   /// What rules compare with `size`: what was declared, else what has come.
   var size: ContentSize {
-    self.declaredSize.map { .exactly($0) } ?? .atLeast(self.received)
+    if self.isWhole { return .exactly(self.received) }
+    return self.declaredSize.map { .exactly($0) } ?? .atLeast(self.received)
   }
 
   func hold(_ bytes: Bytes) {

@@ -79,6 +79,16 @@ extension ConnectionMachine {
     return false
   }
 
+  /// Judges a body under way where there is something new: a finding, or a size that was not declared.
+  private func judgeAgain(
+    _ relay: MessageRelay,
+    _ exchange: Exchange,
+    _ found: [Finding]
+  ) -> Bool {
+    guard !found.isEmpty || relay.declaredSize == nil else { return true }
+    return self.judge(relay, exchange, found)
+  }
+
   private static let sinkholePlan = BodyPlan(
     inspects: true,
     holding: .none,
@@ -144,15 +154,11 @@ extension ConnectionMachine {
     if self.context.keepsBodies {
       self.record(.body(exchange.flow, relay.direction, .original, bytes))
     }
-    if let inspection = relay.inspection {
-      var found: [Finding] = []
-      inspection.receive(bytes, &found)
-      self.reportNotes(relay, exchange)
-      guard self.judge(relay, exchange, found) else { return }
-      if !self.isInspectable(relay, exchange) { return }
-    } else if relay.declaredSize == nil {
-      // A size that is only now known may be what a rule waits for.
-      guard self.judge(relay, exchange, []) else { return }
+    var found: [Finding] = []
+    relay.inspection?.receive(bytes, &found)
+    self.reportNotes(relay, exchange)
+    guard self.judgeAgain(relay, exchange, found), self.isInspectable(relay, exchange) else {
+      return
     }
     switch relay.plan.holding {
     case .none: self.forwardBody(bytes, relay, exchange)
@@ -216,12 +222,14 @@ extension ConnectionMachine {
 
   /// The message is whole: the last verdict, then what was held goes on.
   func endMessage(_ relay: MessageRelay, _ exchange: Exchange) {
-    if exchange.isRecorded, let inspection = relay.inspection {
+    if exchange.isRecorded {
       var found: [Finding] = []
-      inspection.finish(&found)
+      relay.inspection?.finish(&found)
+      relay.isWhole = true
       self.reportNotes(relay, exchange)
-      guard self.judge(relay, exchange, found) else { return }
-      if !self.isInspectable(relay, exchange) { return }
+      guard self.judgeAgain(relay, exchange, found), self.isInspectable(relay, exchange) else {
+        return
+      }
     }
     if relay.plan.holding == .body, relay.verdict.applied == .redact {
       guard self.redactHeld(relay, exchange) else { return }
