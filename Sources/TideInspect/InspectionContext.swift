@@ -24,14 +24,21 @@ public final class InspectionContext {
   /// Ranges count from the start of the target, also for the query, or of the field's value. The path
   /// is the query key, the field's name in lower case, or the cookie's name.
   public func inspect(head: MessageHead, direction: Direction) -> [Finding] {
-    HeadPart.all(of: head, direction).flatMap { self.inspect($0.part, $0.bytes) }
+    let target = self.suspicion(of: head.target, direction)
+    let fields = self.suspicion(of: head.fields.buffer, direction)
+    let suspicion = Suspicion(
+      ofNeedles: target.ofNeedles || fields.ofNeedles,
+      ofForms: target.ofForms || fields.ofForms
+    )
+    if suspicion.isNone { return [] }
+    return self.inspect(HeadPart.all(of: head, direction), suspicion)
   }
 
   /// Searches a trailer section.
   public func inspect(trailers: HeaderFields, direction: Direction) -> [Finding] {
-    HeadPart.all(of: trailers, direction, isTrailer: true).flatMap {
-      self.inspect($0.part, $0.bytes)
-    }
+    let suspicion = self.suspicion(of: trailers.buffer, direction)
+    if suspicion.isNone { return [] }
+    return self.inspect(HeadPart.all(of: trailers, direction, isTrailer: true), suspicion)
   }
 
   /// Begins the inspection of a message's body; nil if nobody is interested in it.
@@ -48,10 +55,42 @@ public final class InspectionContext {
     return BodyInspection(self, head, direction)
   }
 
-  /// Searches a part that is there as a whole.
-  private func inspect(_ part: Part, _ bytes: Bytes) -> [Finding] {
-    var strand = Strand(part, self.plan)
-    return strand.receive(bytes, isFinal: true, self.scanner).map { strand.finding($0) }
+  /// What a run of bytes may hold.
+  private struct Suspicion {
+    let ofNeedles: Bool
+    /// Of what an inspector finds.
+    let ofForms: Bool
+
+    var isNone: Bool { !self.ofNeedles && !self.ofForms }
+  }
+
+  /// Looks at a whole section at once.
+  ///
+  /// Most hold nothing, and to take one apart costs more than to read it. A needle's string in a value is
+  /// also in the section, and so is an inspector's trigger.
+  private func suspicion(of bytes: Bytes, _ direction: Direction) -> Suspicion {
+    bytes.withSpan { span in
+      Suspicion(
+        ofNeedles: self.scanner?.hasHit(in: span) ?? false,
+        ofForms: self.plan.inspectors(direction).contains { $0.mayMatch(span) }
+      )
+    }
+  }
+
+  /// Searches parts that are there as a whole.
+  private func inspect(_ parts: [HeadPart], _ suspicion: Suspicion) -> [Finding] {
+    let scanner = suspicion.ofNeedles ? self.scanner : nil
+    var findings: [Finding] = []
+    for piece in parts {
+      let groups = self.plan.inspectors(piece.part.direction, piece.part.location)
+      let mayMatch = piece.bytes.withSpan { span in groups.contains { $0.mayMatch(span) } }
+      guard scanner != nil || mayMatch else { continue }
+      var strand = Strand(piece.part, self.plan)
+      for match in strand.receive(piece.bytes, isFinal: true, scanner) {
+        findings.append(strand.finding(match))
+      }
+    }
+    return findings
   }
 }
 

@@ -10,7 +10,8 @@ public final class InspectionPlan: Sendable {
   let pseudonyms: Pseudonymizer
   /// How many bytes must follow a position before it is known whether a match starts there.
   let horizon: Int
-  private let interested: [[Int]]
+  private let interested: [[TriggerGroup]]
+  private let interestedInAny: [[TriggerGroup]]
 
   /// Compiles a plan.
   ///
@@ -42,12 +43,21 @@ public final class InspectionPlan: Sendable {
     self.pseudonyms = Pseudonymizer(secret: secret)
     self.horizon =
       max(self.needles.longestMatch, chosen.map(\.maxMatchLength).max() ?? 0) + Window.contextAfter
+    self.interestedInAny = Direction.allCases.map { direction in
+      Self.groups(
+        of: chosen,
+        chosen.indices.filter { chosen[$0].interest.directions.contains(direction) }
+      )
+    }
     self.interested = Direction.allCases.flatMap { direction in
       FindingLocation.allCases.map { location in
-        chosen.indices.filter {
-          let interest = chosen[$0].interest
-          return interest.directions.contains(direction) && interest.locations.contains(location)
-        }
+        Self.groups(
+          of: chosen,
+          chosen.indices.filter {
+            let interest = chosen[$0].interest
+            return interest.directions.contains(direction) && interest.locations.contains(location)
+          }
+        )
       }
     }
   }
@@ -63,13 +73,13 @@ public final class InspectionPlan: Sendable {
   /// The bytes that the automaton occupies; once, whatever the number of loops.
   public var automatonSize: Int { self.needles.database?.byteCount ?? 0 }
 
-  /// The indices of the inspectors that want to see this part.
-  func inspectors(_ direction: Direction, _ location: FindingLocation) -> [Int] {
-    let row: Int =
-      switch direction {
-      case .request: 0
-      case .response: 1
-      }
+  /// The inspectors that want to see anything that goes this way, by what triggers them.
+  func inspectors(_ direction: Direction) -> [TriggerGroup] {
+    self.interestedInAny[Self.row(direction)]
+  }
+
+  /// The inspectors that want to see this part, by what triggers them.
+  func inspectors(_ direction: Direction, _ location: FindingLocation) -> [TriggerGroup] {
     let column: Int =
       switch location {
       case .path: 0
@@ -80,6 +90,28 @@ public final class InspectionPlan: Sendable {
       case .trailer: 5
       case .websocket: 6
       }
-    return self.interested[row * FindingLocation.allCases.count + column]
+    return self.interested[Self.row(direction) * FindingLocation.allCases.count + column]
+  }
+
+  private static func row(_ direction: Direction) -> Int {
+    switch direction {
+    case .request: 0
+    case .response: 1
+    }
+  }
+
+  private static func groups(of all: [any Inspector], _ wanted: [Int]) -> [TriggerGroup] {
+    var triggers: [Trigger?] = []
+    for index in wanted where !triggers.contains(all[index].trigger) {
+      triggers.append(all[index].trigger)
+    }
+    return triggers.map { trigger in
+      let members = wanted.filter { all[$0].trigger == trigger }
+      return TriggerGroup(
+        trigger,
+        members,
+        reach: members.map { all[$0].maxMatchLength }.max() ?? 0
+      )
+    }
   }
 }

@@ -16,8 +16,15 @@ public protocol Inspector: Sendable {
   var interest: Interest { get }
   /// The longest match in bytes; sets how much of a body is held back.
   var maxMatchLength: Int { get }
+  /// What every match contains; nil, the default, to be shown everything, which takes its time.
+  var trigger: Trigger? { get }
   /// Reports each match that starts in `window.starts`.
   func inspect(_ window: borrowing Window, _ sink: inout FindingSink)
+}
+
+extension Inspector {
+  /// Nothing that every match contains.
+  public var trigger: Trigger? { nil }
 }
 
 /// Which parts of which messages an inspector wants to see.
@@ -43,15 +50,10 @@ public struct Interest: Hashable, Sendable {
 /// Takes what an inspector finds in one window.
 public struct FindingSink {
   /// The position of the window's first byte in its part.
-  let base: Int
-  let starts: Range<Int>
+  var base = 0
+  var starts = 0..<0
   var inspector = 0
   var matches: [Match] = []
-
-  init(base: Int, starts: Range<Int>) {
-    self.base = base
-    self.starts = starts
-  }
 
   /// Reports a value that occupies `range`, counted from the window's start.
   ///

@@ -26,7 +26,7 @@ struct Strand {
   let part: Part
   let paths: PathMap
   private let plan: InspectionPlan
-  private let inspectors: [Int]
+  private let inspectors: [TriggerGroup]
   private var buffer = Bytes()
   private var base = 0
   /// How many bytes, from the part's start, no later match can begin in.
@@ -101,30 +101,58 @@ struct Strand {
     let first = max(0, self.settled - self.base - Window.contextBefore)
     let bytes = self.buffer.dropping(first: first)
     let starts = self.settled - self.base - first..<bytes.count
-    var sink = FindingSink(base: self.base + first, starts: starts)
-    if !self.inspectors.isEmpty {
-      let window = Window(
-        bytes: bytes,
-        starts: starts,
-        isFinal: isFinal,
-        location: self.part.location,
-        direction: self.part.direction,
-        buffer: self.buffer,
-        bufferBase: self.base,
-        paths: self.paths
-      )
-      for index in self.inspectors {
-        sink.inspector = index
-        self.plan.inspectors[index].inspect(window, &sink)
+    var sink = FindingSink()
+    bytes.withSpan { span in
+      for group in self.inspectors {
+        let ranges = group.ranges(in: span, starts)
+        if ranges.isEmpty { continue }
+        // One after the other: names are worked out in order of place.
+        for index in group.inspectors {
+          for range in ranges {
+            self.inspect(bytes, at: first, range, isFinal: isFinal, index, &sink)
+          }
+        }
       }
     }
     guard let scanner else { return sink.matches }
+    sink.base = self.base + first
     bytes.withSpan { span in
       for hit in scanner.hits(in: span.extracting(starts)) {
         self.confirm(hit, span, starts, &sink)
       }
     }
     return sink.matches
+  }
+
+  /// Shows one inspector the bytes, at `first` in the buffer, on which matches that start in `starts`
+  /// depend.
+  private func inspect(
+    _ bytes: Bytes,
+    at first: Int,
+    _ starts: Range<Int>,
+    isFinal: Bool,
+    _ index: Int,
+    _ sink: inout FindingSink
+  ) {
+    let inspector = self.plan.inspectors[index]
+    let lower = max(0, starts.lowerBound - Window.contextBefore)
+    let sight = inspector.maxMatchLength + Window.contextAfter
+    let upper = min(bytes.count, starts.upperBound + sight)
+    sink.base = self.base + first + lower
+    sink.starts = starts.lowerBound - lower..<starts.upperBound - lower
+    sink.inspector = index
+    let window = Window(
+      bytes: bytes.slice(lower..<upper),
+      starts: sink.starts,
+      isFinal: isFinal && upper == bytes.count,
+      location: self.part.location,
+      direction: self.part.direction,
+      base: sink.base,
+      buffer: self.buffer,
+      bufferBase: self.base,
+      paths: self.paths
+    )
+    inspector.inspect(window, &sink)
   }
 
   private func confirm(

@@ -18,7 +18,9 @@ public struct Window {
   /// Which way the message goes.
   public let direction: Direction
 
-  /// The strand's whole buffer, which begins at `bufferBase` and holds `bytes` at its end.
+  /// Where the window begins in its part.
+  let base: Int
+  /// The strand's whole buffer, which begins at `bufferBase` and holds `bytes`.
   let buffer: Bytes
   let bufferBase: Int
   let paths: PathMap
@@ -32,8 +34,7 @@ public struct Window {
       "an inspector asks for names inside its window"
     )
     var names: [String] = []
-    let place = self.bufferBase + self.buffer.count - self.bytes.count + position
-    if let key = self.paths.tracker(at: place, self.buffer, self.bufferBase).key {
+    if let key = self.paths.tracker(at: self.base + position, self.buffer, self.bufferBase).key {
       names.append(key)
     }
     if let word = self.word(before: position) { names.append(word) }

@@ -8,6 +8,7 @@ struct ExampleTicketInspector: Inspector {
   /// In requests only: a server may well tell a device its ticket.
   let interest = Interest(directions: [.request])
   let maxMatchLength = 9
+  let trigger: Trigger? = Trigger(["T", "W", "-"] + [ByteSet](repeating: .digits, count: 6))
 
   func inspect(_ window: borrowing Window, _ sink: inout FindingSink) {
     window.bytes.withSpan { span in

@@ -4,6 +4,8 @@ import TideCore
 enum DigitRuns {
   /// How far back of a window's first start a run is followed: longer ones are no identifier.
   private static let reach = 24
+  /// The fewest digits that anybody asks for; one trigger for all, so that it is looked for once.
+  static let trigger = Trigger([ByteSet](repeating: .digits, count: 15))
 
   /// Calls `body` with the bytes and each whole run of `count` digits.
   ///

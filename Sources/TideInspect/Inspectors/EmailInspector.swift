@@ -5,6 +5,17 @@ struct EmailInspector: Inspector {
   static let id = "email"
   let interest = Interest.everything
   let maxMatchLength = Self.longestLocal + 3 + Self.longestDomain
+  let trigger: Trigger? = Trigger(
+    anyOf: [["@"], ["%", "4", "0"]].map { (sign: [ByteSet]) in
+      // A domain has four bytes at least: `a.bc`.
+      [Self.localBytes] + sign + [Self.labelBytes]
+        + [ByteSet](repeating: Self.domainBytes, count: 3)
+    }
+  )
+
+  private static let localBytes = ByteSet.alphanumerics.union("._-+")
+  private static let labelBytes = ByteSet.alphanumerics.union("-")
+  private static let domainBytes = Self.labelBytes.union(".")
 
   /// RFC 5321 §4.5.3.1.1.
   private static let longestLocal = 64

@@ -6,6 +6,7 @@ struct ICCIDInspector: Inspector {
   static let id = "iccid"
   let interest = Interest.everything
   let maxMatchLength = 24
+  let trigger: Trigger? = DigitRuns.trigger
 
   private static let names = [
     "iccid", "iccids", "simserial", "simserialnumber", "simsn", "simno", "simid", "uicc", "ccid",

@@ -9,6 +9,7 @@ struct IMEIInspector: Inspector {
   static let id = "imei"
   let interest = Interest.everything
   let maxMatchLength = 21
+  let trigger: Trigger? = DigitRuns.trigger
 
   private static let names = [
     "imei", "imeis", "imeilist", "deviceid", "devid", "did", "phoneid", "terminalid", "equipmentid",

@@ -5,6 +5,9 @@ struct MACInspector: Inspector {
   static let id = "mac"
   let interest = Interest.everything
   let maxMatchLength = 17
+  let trigger: Trigger? = Trigger(
+    (0..<17).map { $0 % 3 == 2 ? ":-" : ByteSet.hexDigits }
+  )
 
   private static let accessPoint = [
     "bssid", "bssids", "apmac", "routermac", "wlanap", "gatewaymac",

@@ -91,6 +91,27 @@ struct NeedleHit {
 
   deinit { unsafe hs_free_scratch(self.scratch) }
 
+  /// Whether any of the strings is in `span`.
+  func hasHit(in span: Span<UInt8>) -> Bool {
+    guard !span.isEmpty else { return false }
+    let status = unsafe span.withUnsafeBytes { bytes in
+      unsafe hs_scan(
+        self.database.handle,
+        bytes.bindMemory(to: CChar.self).baseAddress,
+        UInt32(bytes.count),
+        0,
+        self.scratch,
+        { _, _, _, _, _ in 1 },
+        nil
+      )
+    }
+    precondition(
+      status == HS_SUCCESS || status == HS_SCAN_TERMINATED,
+      "a scan with a live database and scratch cannot fail"
+    )
+    return status == HS_SCAN_TERMINATED
+  }
+
   /// The strings in `span`, in no order that means anything.
   func hits(in span: Span<UInt8>) -> [NeedleHit] {
     self.hits.removeAll(keepingCapacity: true)

@@ -85,18 +85,26 @@ struct PairTracker {
   }
 
   mutating func consume(_ span: Span<UInt8>, _ range: Range<Int>) {
-    for index in range {
+    let separator = self.separator
+    // Only the last pair counts; what the others were called is of no interest any more.
+    var index = range.upperBound
+    while index > range.lowerBound, span[index - 1] != separator { index -= 1 }
+    if index > range.lowerBound { index -= 1 }
+    while index < range.upperBound {
+      if self.isInValue {
+        while index < range.upperBound, span[index] != separator { index += 1 }
+        guard index < range.upperBound else { return }
+      }
       let byte = span[index]
-      if byte == self.separator {
+      if byte == separator {
         self.name.removeAll(keepingCapacity: true)
         self.isInValue = false
-      } else if self.isInValue {
-        continue
       } else if byte == 0x3D {
         self.isInValue = true
       } else if self.name.count < Self.longestKey {
         self.name.append(byte)
       }
+      index += 1
     }
   }
 }
