@@ -62,6 +62,8 @@ public final class ConnectionMachine {
     static let waiting = PauseReasons(rawValue: 2)
     /// The recorder has no room.
     static let evidence = PauseReasons(rawValue: 4)
+    /// Our own answers are not taken: there is no server's leg to pause for it.
+    static let unread = PauseReasons(rawValue: 8)
   }
 
   /// The connection's number in the case.
@@ -157,9 +159,11 @@ public final class ConnectionMachine {
     case .congested(.downstream):
       self.isDeviceCongested = true
       self.pause(.up, .congestion)
+      if self.upstream == nil { self.pause(.down, .unread) }
     case .drained(.downstream):
       self.isDeviceCongested = false
       self.resume(.up, .congestion)
+      self.resume(.down, .unread)
     case .congested(.upstream(let id)):
       if id == self.upstream { self.pause(.down, .congestion) }
     case .drained(.upstream(let id)):
@@ -326,6 +330,7 @@ public final class ConnectionMachine {
   /// Ends everything at once, after what is queued for the device is written.
   func finish(_ failure: FlowFailure?, mode: CloseMode = .afterFlush) {
     if case .closed = self.stage { return }
+    self.recordAbandoned(failure)
     self.endExchange(failure)
     self.endTunnelFlow(failure)
     self.closeUpstream(mode == .abort ? .abort : .afterFlush)

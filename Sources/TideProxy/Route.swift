@@ -87,6 +87,10 @@ struct Route {
 struct TunnelFlow {
   let flow: FlowID
   let isRecorded: Bool
+  let tunnel: Tunnel
+  let serverName: Hostname?
+  /// The rules that let it through last.
+  var policy: PolicySnapshot
   var verdict: Verdict
   var sent: UInt64 = 0
   var received: UInt64 = 0

@@ -1,4 +1,5 @@
 import TideCore
+import TideHTTP
 import TideInspect
 import TidePolicy
 
@@ -65,6 +66,12 @@ final class Exchange {
   }
 }
 
+/// What makes the head that goes on of the one that came; kept, since redaction may come later.
+enum Rewrite {
+  case request(RequestDestination, Route)
+  case response(BodyFraming)
+}
+
 /// One message of an exchange on its way through inspection; confined to its connection.
 final class MessageRelay {
   let direction: Direction
@@ -72,6 +79,11 @@ final class MessageRelay {
   let head: MessageHead
   /// As it came, or as redaction left it.
   var effective: MessageHead
+  /// How `effective` becomes `outgoing`.
+  var rewrite: Rewrite?
+  var isHeadRedacted = false
+  /// Whether we answered `Expect: 100-continue`, so that it must not go on.
+  var hasMetExpectation = false
   /// As it goes on; nil before it is made and once it is gone.
   var outgoing: MessageHead?
   var plan: BodyPlan

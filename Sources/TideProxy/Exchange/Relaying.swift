@@ -115,7 +115,29 @@ extension ConnectionMachine {
       )
     else { return self.cannotRedact(relay, exchange, "the head") }
     relay.effective = redacted.head
+    relay.isHeadRedacted = true
     return true
+  }
+
+  /// Redacts a head that was held while the verdict turned to redaction; false if it was stopped.
+  private func redactHeldHead(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
+    guard relay.outgoing != nil, !relay.isHeadRedacted else { return true }
+    guard self.redactHead(relay, exchange) else { return false }
+    relay.outgoing = self.rewritten(relay, exchange)
+    return true
+  }
+
+  /// The head that goes on, made of the head as it came or as redaction left it.
+  func rewritten(_ relay: MessageRelay, _ exchange: Exchange) -> MessageHead? {
+    switch relay.rewrite {
+    case .request(let destination, let route):
+      var head = destination.outgoing(relay.effective, route: route)
+      if relay.hasMetExpectation { head.fields.removeAll("expect") }
+      return head
+    case .response(let framing):
+      return self.outgoing(relay.effective, framing: framing, exchange)
+    case nil: return nil
+    }
   }
 
   /// Follows the rule's `otherwise`; false if the message was stopped.
@@ -125,7 +147,7 @@ extension ConnectionMachine {
       relay.isExcused = true
       return true
     }
-    exchange.exposure = exchange.request.released
+    exchange.exposure = relay.released
     let verdict = Verdict(
       decided: max(relay.verdict.decided, .redact),
       applied: .block,
@@ -232,7 +254,7 @@ extension ConnectionMachine {
       }
     }
     if relay.plan.holding == .body, relay.verdict.applied == .redact {
-      guard self.redactHeld(relay, exchange) else { return }
+      guard self.redactHeldHead(relay, exchange), self.redactHeld(relay, exchange) else { return }
     }
     self.forwardHead(relay, exchange)
     self.releaseHeld(relay, exchange)

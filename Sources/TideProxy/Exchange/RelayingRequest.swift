@@ -98,8 +98,9 @@ extension ConnectionMachine {
       return
     }
     guard self.judgeHead(relay, exchange) else { return }
-    relay.outgoing = destination.outgoing(relay.effective, route: route)
+    relay.rewrite = .request(destination, route)
     self.answerExpectation(relay, route: route)
+    relay.outgoing = self.rewritten(relay, exchange)
     if relay.plan.holding != .body { self.forwardHead(relay, exchange) }
   }
 
@@ -168,7 +169,7 @@ extension ConnectionMachine {
     case .sinkhole, .site: isOurs = true
     }
     guard isOurs else { return }
-    relay.outgoing?.fields.removeAll("expect")
+    relay.hasMetExpectation = true
     self.down.output += Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
   }
 }

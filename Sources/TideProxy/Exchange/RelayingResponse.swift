@@ -64,7 +64,14 @@ extension ConnectionMachine {
 
   /// 100, 103 and the like go through at once to a client that knows them (RFC 9110 §15.2).
   private func relayInformational(_ head: MessageHead, _ exchange: Exchange) {
+    if self.context.keepsBodies {
+      self.record(.head(exchange.flow, .response, .original, head.raw))
+    }
     guard exchange.request.head.version == .http11 else { return }
+    // A hint is not worth an inspection of its own: it is left out where a response could be blocked.
+    guard
+      head.status == 100 || !self.context.isEnforcing || !exchange.policy.needsResponseInspection
+    else { return }
     var outgoing = HeadRewrite.forwardable(head, direction: .response)
     outgoing.version = .http11
     self.forward(.head(outgoing), .response)
@@ -83,12 +90,13 @@ extension ConnectionMachine {
       self.record(.head(exchange.flow, .response, .original, head.raw))
     }
     guard self.judgeHead(relay, exchange) else { return }
-    relay.outgoing = self.outgoing(relay.effective, framing: framing, exchange)
+    relay.rewrite = .response(framing)
+    relay.outgoing = self.rewritten(relay, exchange)
     if relay.plan.holding != .body { self.forwardHead(relay, exchange) }
   }
 
   /// The response's head as the device gets it: our own framing and persistence, the rest as sent.
-  private func outgoing(
+  func outgoing(
     _ head: MessageHead,
     framing: BodyFraming,
     _ exchange: Exchange
@@ -180,7 +188,9 @@ extension ConnectionMachine {
         isSecure: route.isSecure
       )
     )
-    let persists = exchange.persists && !self.isStopping
+    // Requests that came at once would all be answered at once: the first one's answer ends them.
+    let persists =
+      exchange.persists && !self.isStopping && self.deviceCodec.bufferedCount == 0
     self.exchange = nil
     self.send(response, toHead: exchange.answersHead, closing: !persists)
     self.nextExchange(persists: persists)
@@ -205,7 +215,7 @@ extension ConnectionMachine {
 
   /// Carries out a block: nothing more of the message leaves.
   func block(_ relay: MessageRelay, _ exchange: Exchange, _ verdict: Verdict) {
-    exchange.exposure = exchange.request.released
+    exchange.exposure = relay.released
     let name = verdict.rule?.text ?? "none"
     self.stop(
       relay,

@@ -194,57 +194,62 @@ extension ConnectionMachine {
 
   /// The destination cannot or must not be reached: says why, records it, ends the connection.
   func refuse(_ destination: Destination, _ failure: FlowFailure, rule: RuleID?) {
-    let fields: HeaderFields
-    var method = "CONNECT"
-    var isHead = false
-    var url = destination.authority.description
-    switch destination.purpose {
-    case .tunnel(let head): fields = head.fields
-    case .forward:
-      guard case .head(let head) = self.requestParts.first else {
-        self.finish(failure)
-        return
-      }
-      fields = head.fields
-      method = head.method.text
-      isHead = method == "HEAD"
-      url = head.target.text
-    }
-    self.recordRefusal(
-      authority: destination.authority,
-      decision: destination.decision,
-      serverName: nil,
-      method: method,
-      url: url,
-      status: failure.status,
-      failure: failure
-    )
+    let head = self.head(of: destination)
+    self.recordRefusal(destination, failure, status: failure.status)
     self.answer(
       failure,
       authority: destination.authority.description,
       rule: rule,
-      region: destination.decision?.candidates.first?.region.name,
-      fields: fields,
-      toHead: isHead
+      region: destination.decision.map { Self.region(of: $0.candidates).name },
+      fields: head?.fields ?? HeaderFields(),
+      toHead: head?.method == "HEAD"
+    )
+  }
+
+  /// The request that the way is made for.
+  private func head(of destination: Destination) -> MessageHead? {
+    switch destination.purpose {
+    case .tunnel(let head): return head
+    case .forward:
+      guard case .head(let head) = self.requestParts.first else { return nil }
+      return head
+    }
+  }
+
+  /// Records the flow of a destination that was not reached.
+  func recordRefusal(_ destination: Destination, _ failure: FlowFailure, status: Int) {
+    let head = self.head(of: destination)
+    self.recordRefusal(
+      authority: destination.authority,
+      candidates: destination.decision?.candidates ?? [],
+      target: nil,
+      serverName: nil,
+      method: head?.method.text ?? "",
+      url: head?.target.text ?? destination.authority.description,
+      status: status,
+      verdict: destination.decision?.verdict ?? .pass,
+      failure: failure
     )
   }
 
   /// Records a flow that never came to be.
   func recordRefusal(
     authority: Authority,
-    decision: ConnectDecision?,
+    candidates: [Candidate],
+    target: PinnedTarget?,
     serverName: Hostname?,
     method: String,
     url: String,
     status: Int,
+    verdict: Verdict,
     failure: FlowFailure
   ) {
     let flow = self.context.numbering.flow()
     let facts = self.facts(
       authority: authority,
       serverName: serverName,
-      candidates: decision?.candidates ?? [],
-      target: nil,
+      candidates: candidates,
+      target: target,
       treatment: .refused,
       scheme: method == "CONNECT" ? "https" : "http"
     )
@@ -269,7 +274,7 @@ extension ConnectionMachine {
           requestBytes: 0,
           responseBytes: 0,
           findings: 0,
-          verdict: decision?.verdict ?? .pass,
+          verdict: verdict,
           exposure: nil,
           failure: failure
         )

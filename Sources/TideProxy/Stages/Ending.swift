@@ -56,6 +56,27 @@ extension ConnectionMachine {
     )
   }
 
+  /// Records the flow of a way that was being made when the connection ended.
+  func recordAbandoned(_ failure: FlowFailure?) {
+    let failure =
+      failure
+      ?? FlowFailure(
+        .truncated,
+        origin: .downstream,
+        detail: "the device left while its way was being made"
+      )
+    switch self.stage {
+    case .resolving(let destination, _), .dialling(let destination, _, _):
+      self.recordRefusal(destination, failure, status: 0)
+    case .resolvingServerName(let tunnel, let hello, _),
+      .securingUpstream(let tunnel, let hello, _):
+      self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
+    case .awaitingRequest, .awaitingHello, .securingClient, .relaying, .tunnelling, .draining,
+      .closed:
+      return
+    }
+  }
+
   /// Whether a whole request waits for its way; of a CONNECT, which asks for no answer, no head does.
   private var hasQueuedEnd: Bool {
     guard case .head = self.requestParts.first else { return false }
@@ -184,6 +205,7 @@ extension ConnectionMachine {
       )
     case .relaying: self.tickExchange()
     case .tunnelling:
+      self.judgeTunnelAgain()
       if self.hasPassed(limits.idle, since: self.lastActivity) {
         self.finish(
           FlowFailure(.idleTimeout, origin: .downstream, detail: "nothing came for too long")

@@ -43,7 +43,13 @@ extension ConnectionMachine {
     }
     switch tunnel.answerer {
     case .site, .sinkhole:
-      self.secureClient(tunnel, hello, upstream: nil)
+      if let name = hello.serverName, tunnel.authority.host.isName,
+        tunnel.authority.host != .name(name), self.context.policy.settings.fronting == .refuse
+      {
+        self.refuseFronting(tunnel, hello)
+      } else {
+        self.secureClient(tunnel, hello, upstream: nil)
+      }
       return
     case .upstream: break
     }
@@ -91,25 +97,29 @@ extension ConnectionMachine {
         named: tunnel.named
       )
       self.secureClient(sinkhole, hello, upstream: nil)
-    case .refuseFronting:
-      self.alert(
-        TLSAlert.unrecognizedName,
-        tunnel,
-        hello,
-        FlowFailure(
-          .fronting,
-          origin: .downstream,
-          detail: "the hello names \(hello.serverName?.text ?? "no host"), CONNECT another"
-        )
-      )
+    case .refuseFronting: self.refuseFronting(tunnel, hello)
     case .refuse(let rule):
       self.alert(
         TLSAlert.accessDenied,
         tunnel,
         hello,
-        FlowFailure(.blockedByRule, origin: .internal, detail: "blocked by rule \(rule)")
+        FlowFailure(.blockedByRule, origin: .internal, detail: "blocked by rule \(rule)"),
+        rule: rule
       )
     }
+  }
+
+  private func refuseFronting(_ tunnel: Tunnel, _ hello: HelloFacts) {
+    self.alert(
+      TLSAlert.unrecognizedName,
+      tunnel,
+      hello,
+      FlowFailure(
+        .fronting,
+        origin: .downstream,
+        detail: "the hello names \(hello.serverName?.text ?? "no host"), CONNECT another"
+      )
+    )
   }
 
   // MARK: The server's side
@@ -308,9 +318,15 @@ extension ConnectionMachine {
   // MARK: Refusals
 
   /// Ends the device's handshake with a fatal alert that names the cause; no padlock is ever shown.
-  func alert(_ alert: UInt8, _ tunnel: Tunnel, _ hello: HelloFacts, _ failure: FlowFailure) {
+  func alert(
+    _ alert: UInt8,
+    _ tunnel: Tunnel,
+    _ hello: HelloFacts,
+    _ failure: FlowFailure,
+    rule: RuleID? = nil
+  ) {
     self.closeUpstream(.afterFlush)
-    self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
+    self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName, rule: rule)
     do throws(TLSFailure) {
       let session = try TLSSession.refusal(self.context.clientTLS, alert: alert)
       self.down.tls = session
@@ -323,24 +339,33 @@ extension ConnectionMachine {
   }
 
   /// Closes a tunnel on which there is no TLS to say it in.
-  func refuseTunnel(_ tunnel: Tunnel, _ failure: FlowFailure, serverName: Hostname?) {
-    self.recordTunnelRefusal(tunnel, failure, serverName: serverName)
+  func refuseTunnel(
+    _ tunnel: Tunnel,
+    _ failure: FlowFailure,
+    serverName: Hostname?,
+    rule: RuleID? = nil
+  ) {
+    self.recordTunnelRefusal(tunnel, failure, serverName: serverName, rule: rule)
     self.finish(failure)
   }
 
-  private func recordTunnelRefusal(
+  func recordTunnelRefusal(
     _ tunnel: Tunnel,
     _ failure: FlowFailure,
-    serverName: Hostname?
+    serverName: Hostname?,
+    rule: RuleID? = nil
   ) {
     if case .site = tunnel.answerer { return }
     self.recordRefusal(
       authority: tunnel.authority,
-      decision: tunnel.decision,
+      candidates: tunnel.candidates,
+      target: tunnel.target,
       serverName: serverName,
       method: "CONNECT",
       url: tunnel.authority.description,
       status: 200,
+      verdict: rule.map { Verdict(decided: .block, applied: .block, rule: $0) }
+        ?? tunnel.decision?.verdict ?? .pass,
       failure: failure
     )
   }

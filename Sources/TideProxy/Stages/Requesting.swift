@@ -181,11 +181,17 @@ extension ConnectionMachine {
       authority: authority,
       serverName: serverName,
       address: target?.address,
-      region: target?.region ?? candidates.first?.region ?? .unknown,
+      region: target?.region ?? Self.region(of: candidates),
       candidates: candidates,
       treatment: treatment,
       scheme: scheme
     )
+  }
+
+  /// Where a name lies of which nothing was dialled: its first candidate that a source knows.
+  static func region(of candidates: [Candidate]) -> Region {
+    let known = candidates.first { !$0.region.sets.isEmpty || !$0.region.countries.isEmpty }
+    return (known ?? candidates.first)?.region ?? .unknown
   }
 
   /// The request's bytes are no HTTP/1, or could be read in two ways.

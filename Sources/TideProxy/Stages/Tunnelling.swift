@@ -8,7 +8,7 @@ extension ConnectionMachine {
   /// TLS that the operator excepts from interception (`tls.passthrough`).
   func passThrough(_ tunnel: Tunnel, _ hello: HelloFacts) {
     if let rule = self.undecryptedRule(tunnel, serverName: hello.serverName) {
-      self.alert(TLSAlert.accessDenied, tunnel, hello, Self.opaqueFailure(rule))
+      self.alert(TLSAlert.accessDenied, tunnel, hello, Self.opaqueFailure(rule), rule: rule)
       return
     }
     self.beginTunnel(
@@ -34,7 +34,7 @@ extension ConnectionMachine {
       return
     }
     if let rule = self.undecryptedRule(tunnel, serverName: nil) {
-      self.refuseTunnel(tunnel, Self.opaqueFailure(rule), serverName: nil)
+      self.refuseTunnel(tunnel, Self.opaqueFailure(rule), serverName: nil, rule: rule)
       return
     }
     self.beginTunnel(tunnel, serverName: nil, first: first, protocolName: "tcp")
@@ -80,6 +80,9 @@ extension ConnectionMachine {
     self.tunnelFlow = TunnelFlow(
       flow: flow,
       isRecorded: self.context.keepsBodies,
+      tunnel: tunnel,
+      serverName: serverName,
+      policy: self.context.policy,
       verdict: tunnel.decision?.verdict ?? .pass
     )
     self.record(
@@ -94,6 +97,7 @@ extension ConnectionMachine {
         )
       )
     )
+    self.record(.note(flow, "relayed without inspection", time: self.now.wall))
     self.stage = .tunnelling
     self.resume(.down, .waiting)
     let early = self.earlyServerBytes
@@ -105,7 +109,18 @@ extension ConnectionMachine {
     self.relayTunnel(early, direction: .response)
   }
 
+  /// Asks rules that were reloaded about a tunnel that is open; ends it where one forbids it now.
+  func judgeTunnelAgain() {
+    guard var flow = self.tunnelFlow, flow.policy !== self.context.policy else { return }
+    flow.policy = self.context.policy
+    self.tunnelFlow = flow
+    guard let rule = self.undecryptedRule(flow.tunnel, serverName: flow.serverName) else { return }
+    self.tunnelFlow?.verdict = Verdict(decided: .block, applied: .block, rule: rule)
+    self.finish(Self.opaqueFailure(rule), mode: .abort)
+  }
+
   func relayTunnel(_ bytes: Bytes, direction: Direction) {
+    self.judgeTunnelAgain()
     guard !bytes.isEmpty, var flow = self.tunnelFlow else { return }
     switch direction {
     case .request: flow.sent += UInt64(bytes.count)
