@@ -219,10 +219,11 @@ extension InspectionContext {
     guard target.first != 0x2F else { return 0..<0 }
     let isAbsolute = target.count > 3 && target.contains(0x3A)
     guard isAbsolute else { return 0..<target.count }
+    // RFC 3986 §3.2: it begins after `//` and ends at the next `/` or `?`.
     var slashes = 0
-    for (index, byte) in target.enumerated() where byte == 0x2F {
-      slashes += 1
-      if slashes == 3 { return 0..<index }
+    for (index, byte) in target.enumerated() {
+      if byte == 0x2F { slashes += 1 }
+      if slashes == 3 || slashes == 2 && byte == 0x3F { return 0..<index }
     }
     return 0..<target.count
   }
