@@ -37,6 +37,8 @@ struct RequestLine {
   }
 
   /// Refuses a request that names no host, or more than one (RFC 9112 §3.2).
+  ///
+  /// A CONNECT may leave Host out, as old clients do: it is routed by its target, and Host goes no further.
   static func checkHost(_ head: MessageHead) throws(HTTPFailure) {
     let slots = head.fields.slots
     var count = 0
@@ -45,7 +47,7 @@ struct RequestLine {
       count += 1
     }
     guard count < 2 else { throw HTTPFailure(.malformedHead, detail: "more than one Host") }
-    guard count == 1 || head.version == .http10 else {
+    guard count == 1 || head.version == .http10 || AnsweredMethod(head.method) == .connect else {
       throw HTTPFailure(.malformedHead, detail: "no Host")
     }
   }

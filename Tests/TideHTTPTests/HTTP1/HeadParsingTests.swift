@@ -63,6 +63,12 @@ import Testing
     #expect(outcome == Outcome(seen: [.head("GET / 1.0"), .end]))
   }
 
+  @Test("A CONNECT needs no Host: its target says where it goes")
+  func connectWithoutHost() {
+    let outcome = receiveHoweverCut("CONNECT a.example:443 HTTP/1.1\r\n\r\n", as: .server)
+    #expect(outcome == Outcome(seen: [.head("CONNECT a.example:443 1.1"), .end]))
+  }
+
   @Test("One empty line before a request is skipped, and a second one is refused")
   func emptyLines() {
     let request: Bytes = "GET / HTTP/1.0\r\n\r\n"
