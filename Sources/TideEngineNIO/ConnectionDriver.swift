@@ -11,10 +11,13 @@ final class ConnectionDriver {
   private let loop: LoopRunner
   private var down: LegHandler?
   private var up: (id: UpstreamID, handler: LegHandler)?
+  /// The upstream leg that the machine asked for and has not closed since.
+  ///
+  /// A dial cannot be called off: what it brings for any other leg is closed.
+  private var wanted: UpstreamID?
   /// Events that came while one was being handled: the machine is never re-entered.
   private var waiting: [Event] = []
   private var isHandling = false
-  private var isFinished = false
   let number: UInt64
 
   init(machine: ConnectionMachine, number: UInt64, loop: LoopRunner) {
@@ -61,7 +64,7 @@ final class ConnectionDriver {
     case .resolve(let name): self.resolve(name)
     case .open(let id, let target): self.open(id, target)
     case .awaitRoom: self.loop.awaitRoom(self)
-    case .finished: self.isFinished = true
+    case .finished: self.wanted = nil
     }
   }
 
@@ -73,6 +76,7 @@ final class ConnectionDriver {
   }
 
   private func close(_ leg: Leg, _ mode: TideProxy.CloseMode) {
+    if case .upstream(let id) = leg, mode != .writing, self.wanted == id { self.wanted = nil }
     guard let handler = self.handler(of: leg) else { return }
     handler.flush()
     handler.close(mode)
@@ -87,6 +91,7 @@ final class ConnectionDriver {
   }
 
   private func open(_ id: UpstreamID, _ target: PinnedTarget) {
+    self.wanted = id
     let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
     self.loop.dial(target).whenComplete { result in
       bound.value.dialled(id, result)
@@ -96,16 +101,17 @@ final class ConnectionDriver {
   private func dialled(_ id: UpstreamID, _ result: Result<any Channel, any Error>) {
     switch result {
     case .success(let channel):
-      let handler = LegHandler(leg: .upstream(id), driver: self)
-      guard !self.machine.isClosed, let peer = channel.remoteAddress.flatMap(IPAddress.init)
-      else {
+      guard self.wanted == id else {
         channel.close(promise: nil)
         return
       }
-      do {
-        try channel.pipeline.syncOperations.addHandler(handler)
-      } catch {
+      let handler = LegHandler(leg: .upstream(id), driver: self)
+      guard let peer = channel.remoteAddress.flatMap(IPAddress.init),
+        (try? channel.pipeline.syncOperations.addHandler(handler)) != nil
+      else {
+        // Gone before it could be used, which is all that either of the two means.
         channel.close(promise: nil)
+        self.handle(.opened(id, .failure(FlowFailure(dialling: ChannelError.ioOnClosedChannel))))
         return
       }
       self.up = (id, handler)
@@ -115,6 +121,9 @@ final class ConnectionDriver {
     case .failure(let error): self.handle(.opened(id, .failure(FlowFailure(dialling: error))))
     }
   }
+
+  /// Joins the legs whose end waits until their last bytes are written.
+  func beginsFlushing(_ handler: LegHandler) { self.loop.watch(handler) }
 
   func legIsGone(_ leg: Leg) {
     switch leg {
@@ -140,7 +149,7 @@ extension IPAddress {
 extension FlowFailure {
   /// Why a dial failed.
   init(dialling error: any Error) {
-    if error is ChannelError {
+    if case .connectTimeout? = error as? ChannelError {
       self.init(.connectTimeout, origin: .upstream, detail: "the server did not accept in time")
     } else if let error = error as? IOError {
       self.init(

@@ -18,8 +18,15 @@ final class LegHandler: ChannelInboundHandler {
   private var hasEndedWriting = false
   private var hasUnflushed = false
   private var isClosing = false
-  /// A peer that never takes the last bytes is cut after this.
-  private static let flushTime = TimeAmount.seconds(10)
+  /// How far the last bytes have come, while the end waits for them.
+  private var flushing: Flushing?
+
+  private struct Flushing {
+    /// What was still to be written when it last became less.
+    var left: Int
+    /// When that was.
+    var since: Instant
+  }
 
   init(leg: Leg, driver: ConnectionDriver) {
     self.leg = leg
@@ -55,6 +62,7 @@ final class LegHandler: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     self.reportEnd(self.hasFailed ? .reset : .end)
+    self.flushing = nil
     self.driver?.legIsGone(self.leg)
   }
 
@@ -91,11 +99,7 @@ final class LegHandler: ChannelInboundHandler {
     switch mode {
     case .abort:
       self.isClosing = true
-      // Without lingering, close sends RST: the peer learns that the rest is missing.
-      if let provider = context.channel as? any SocketOptionProvider {
-        _ = provider.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-      }
-      context.close(promise: nil)
+      Self.reset(context)
     case .afterFlush, .writing:
       guard mode == .afterFlush || !self.hasEndedWriting else { return }
       self.hasEndedWriting = true
@@ -104,18 +108,60 @@ final class LegHandler: ChannelInboundHandler {
       let closing: NIOCore.CloseMode = mode == .writing ? .output : .all
       // NIO drops what is still queued when it closes: the last write's promise is the signal.
       let written = context.eventLoop.makePromise(of: Void.self)
-      let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-      let deadline = context.eventLoop.scheduleTask(in: Self.flushTime) {
-        bound.value.close(promise: nil)
-      }
+      let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
       written.futureResult.whenComplete { _ in
-        deadline.cancel()
-        bound.value.close(mode: closing, promise: nil)
+        let (handler, context) = bound.value
+        handler.flushing = nil
+        context.close(mode: closing, promise: nil)
       }
+      self.flushing = Flushing(left: Self.unwritten(context), since: Clock.now().instant)
       context.writeAndFlush(
         self.wrapOutboundOut(context.channel.allocator.buffer(capacity: 0)),
         promise: written
       )
+      if self.flushing != nil { self.driver?.beginsFlushing(self) }
     }
+  }
+
+  // MARK: The last bytes
+
+  /// Cuts a peer that took none of the last bytes for `patience` nanoseconds; false once there is
+  /// nothing left to watch.
+  ///
+  /// A peer that is slow is not one that is gone: there is no bound but progress. A server's leg is
+  /// given 10 s at most, since those that are left behind count towards no limit of connections.
+  func isFlushing(at now: Instant, patience: UInt64) -> Bool {
+    guard let context = self.context, var flushing = self.flushing else { return false }
+    let left = Self.unwritten(context)
+    if left < flushing.left {
+      flushing.left = left
+      flushing.since = now
+      self.flushing = flushing
+    }
+    let patience = self.leg == .downstream ? patience : min(patience, 10_000_000_000)
+    guard now.nanoseconds(since: flushing.since) > patience else { return true }
+    self.cut()
+    return false
+  }
+
+  /// Ends a leg whose last bytes cannot be written, so that its peer learns that they are missing.
+  func cut() {
+    guard let context = self.context, self.flushing != nil else { return }
+    self.flushing = nil
+    self.hasFailed = true
+    Self.reset(context)
+  }
+
+  private static func unwritten(_ context: ChannelHandlerContext) -> Int {
+    // A channel that is closing refuses the option, and then nothing will be written any more.
+    (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+  }
+
+  /// Without lingering, close sends RST: the peer learns that the rest is missing.
+  private static func reset(_ context: ChannelHandlerContext) {
+    if let provider = context.channel as? any SocketOptionProvider {
+      _ = provider.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+    }
+    context.close(promise: nil)
   }
 }

@@ -19,6 +19,9 @@ final class LoopRunner {
   private var spareCommands: [Command] = []
   private var tick: RepeatedTask?
   private var waitingForRoom: [ConnectionDriver] = []
+  /// Legs that are to end once their last bytes are written.
+  private var flushing: [LegHandler] = []
+  private let strangers: Strangers
 
   private static let tickTime = TimeAmount.milliseconds(250)
   private static let roomTime = TimeAmount.milliseconds(5)
@@ -28,12 +31,14 @@ final class LoopRunner {
     context: LoopContext,
     settings: EngineSettings,
     resolver: Resolver,
+    strangers: Strangers,
     sink: any FlowEventSink
   ) {
     self.eventLoop = eventLoop
     self.context = context
     self.settings = settings
     self.resolver = resolver
+    self.strangers = strangers
     self.sink = sink
   }
 
@@ -45,7 +50,9 @@ final class LoopRunner {
       initialDelay: Self.tickTime,
       delay: Self.tickTime
     ) { _ in
-      for driver in bound.value.drivers.values { driver.handle(.tick) }
+      let runner = bound.value
+      for driver in runner.drivers.values { driver.handle(.tick) }
+      runner.cutStalled()
     }
   }
 
@@ -78,9 +85,12 @@ final class LoopRunner {
 
   /// Takes a client in, or closes it: strangers are not served, and there is a limit to all things.
   private func admit(_ channel: any Channel) throws {
-    guard let client = channel.remoteAddress.flatMap(IPAddress.init),
-      self.settings.allowedClients.contains(where: { $0.contains(client) })
-    else {
+    guard let client = channel.remoteAddress.flatMap(IPAddress.init) else {
+      channel.close(promise: nil)
+      return
+    }
+    guard self.settings.allowedClients.contains(where: { $0.contains(client) }) else {
+      self.strangers.refused(client)
       channel.close(promise: nil)
       return
     }
@@ -96,6 +106,20 @@ final class LoopRunner {
     self.drivers[driver.number] = nil
     self.waitingForRoom.removeAll { $0 === driver }
     self.setAccepting(self.drivers.count < self.settings.limits.connectionsPerLoop)
+  }
+
+  /// Has a leg whose end waits for its last bytes looked after: see `LegHandler.isFlushing`.
+  func watch(_ leg: LegHandler) { self.flushing.append(leg) }
+
+  private func cutStalled() {
+    guard !self.flushing.isEmpty else { return }
+    let now = Clock.now().instant
+    let patience = self.settings.timeouts.idle
+    let watched = self.flushing
+    self.flushing = []
+    let left = watched.filter { $0.isFlushing(at: now, patience: patience) }
+    // To cut one leg may have begun the end of another, which has joined the new list.
+    self.flushing += left
   }
 
   private func setAccepting(_ isAccepting: Bool) {
@@ -179,5 +203,11 @@ final class LoopRunner {
     for driver in Array(self.drivers.values) { driver.handle(.shutdown) }
   }
 
-  func stopTicking() { self.tick?.cancel() }
+  /// Ends what did not end by itself: what is unwritten now never will be.
+  func end() {
+    self.tick?.cancel()
+    let watched = self.flushing
+    self.flushing = []
+    for leg in watched { leg.cut() }
+  }
 }

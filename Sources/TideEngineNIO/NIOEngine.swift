@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 public import TideCore
 public import TideProxy
 
@@ -12,20 +13,29 @@ public final class NIOEngine: Sendable {
   private let group: MultiThreadedEventLoopGroup
   private let resolver: Resolver
   private let runners: [NIOLoopBound<LoopRunner>]
+  /// A loop that has shut down never answers, so that nothing may be asked of one.
+  private let isStopping = Atomic(false)
 
   /// Makes the loops; `context` is called once for each, on that loop's thread.
   ///
+  /// - Parameters:
+  ///   - settings: what holds for as long as it runs.
+  ///   - sink: takes what is recorded.
+  ///   - onStranger: is told of a client that is not allowed, once per address, on any thread.
+  ///   - context: makes a loop's context.
   /// - Throws: what `context` throws.
   public init(
     _ settings: EngineSettings,
     sink: any FlowEventSink,
+    onStranger: @escaping @Sendable (IPAddress) -> Void,
     context: @escaping @Sendable (Int) throws -> LoopContext
   ) async throws {
     self.settings = settings
     self.group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, settings.loops))
-    self.resolver = Resolver(hosts: settings.hosts, threads: 4)
+    self.resolver = Resolver(hosts: settings.hosts, threads: 8)
     var runners: [NIOLoopBound<LoopRunner>] = []
     let resolver = self.resolver
+    let strangers = Strangers(onStranger)
     var index = 0
     for eventLoop in self.group.makeIterator() {
       let number = index
@@ -37,6 +47,7 @@ public final class NIOEngine: Sendable {
             context: try context(number),
             settings: settings,
             resolver: resolver,
+            strangers: strangers,
             sink: sink
           )
           runner.start()
@@ -68,15 +79,23 @@ public final class NIOEngine: Sendable {
 
   /// Puts new rules in force on every loop.
   ///
-  /// - Throws: if a loop could not set its inspectors up; that loop keeps the old ones.
+  /// - Throws: if a loop could not set its inspectors up; that loop keeps the old ones. An
+  ///   `EngineFailure` once the engine is stopping.
   public func replace(_ ruling: Ruling) async throws {
+    guard !self.isStopping.load(ordering: .acquiring) else {
+      throw EngineFailure("the proxy is stopping")
+    }
     for runner in self.runners {
       try await runner.eventLoop.submit { try runner.value.replace(ruling) }.get()
     }
   }
 
-  /// The number of open connections.
+  /// The number of open connections; 0 once the engine is stopping.
   public func connectionCount() async -> Int {
+    self.isStopping.load(ordering: .acquiring) ? 0 : await self.openConnections()
+  }
+
+  private func openConnections() async -> Int {
     var count = 0
     for runner in self.runners {
       // A loop that has stopped has no connections.
@@ -86,16 +105,20 @@ public final class NIOEngine: Sendable {
   }
 
   /// Stops accepting, lets exchanges finish for at most `drain` seconds, then ends what is left.
+  ///
+  /// Whoever steers the engine from elsewhere is to have stopped before: a question that is under way
+  /// when the loops end has no answer.
   public func stop(drain: Int) async {
+    self.isStopping.store(true, ordering: .releasing)
     await self.onEachLoop { $0.stopAccepting() }
     await self.onEachLoop { $0.shutDown() }
     for _ in 0..<max(1, drain * 10) {
-      if await self.connectionCount() == 0 { break }
+      if await self.openConnections() == 0 { break }
       try? await Task.sleep(for: .milliseconds(100))
     }
     await self.onEachLoop {
       $0.shutDown()
-      $0.stopTicking()
+      $0.end()
     }
     self.resolver.stop()
     try? await self.group.shutdownGracefully()

@@ -39,6 +39,7 @@ struct Banner {
     }
     row("regions", Self.regions(server))
     row("rules", Self.rules(server, files: rules))
+    row("devices", Self.devices(server.devices))
     if server.caseFolder.isContinued { row("case", "continued") }
     self.text = lines.joined(separator: "\n")
   }
@@ -54,6 +55,15 @@ struct Banner {
     let date = server.regions.compactMap(\.date).min().map { " \($0.prefix(7))" } ?? ""
     let content = server.regions.contains { $0.knowsASN } ? "country, ASN" : "country"
     return "\(names)\(date) (\(families), \(content))"
+  }
+
+  private static func devices(_ profiles: [DeviceProfile]) -> String {
+    guard !profiles.isEmpty else {
+      return "none: only patterns are searched for; tidewaiter device add NAME"
+    }
+    let values = profiles.reduce(0) { $0 + $1.identifiers.count }
+    return "\(profiles.count) profile\(profiles.count == 1 ? "" : "s"), "
+      + "\(values) value\(values == 1 ? "" : "s")"
   }
 
   private static func rules(_ server: ProxyServer, files: [String]) -> String {

@@ -20,13 +20,15 @@ final class ProxyServer: Sendable {
   let authority: CertificateAuthority
   let isNewAuthority: Bool
   let regions: [RegionSourceInfo]
+  /// The profiles at the start.
+  let devices: [DeviceProfile]
   private let loader: RulingLoader
   private let engine: NIOEngine
   private let ruleCount: Mutex<Int>
   private let started = CAStore.now()
 
   /// Puts everything together, up to but not including the acceptance of connections.
-  init(_ configuration: Configuration, ruleFiles: [String]) async throws {
+  init(_ configuration: Configuration, ruleFiles: [String], log: Log) async throws {
     Self.raiseDescriptorLimit()
     self.configuration = configuration
     let store = CAStore(configuration)
@@ -50,6 +52,7 @@ final class ProxyServer: Sendable {
       secret: [UInt8](repeating: 0, count: 32)
     )
     let checked = try probe.load()
+    let roots = try Self.roots(configuration, refusing: authority)
     let caseFolder = try Self.openCase(configuration, checked)
     self.caseFolder = caseFolder
     let loader = RulingLoader(
@@ -62,6 +65,7 @@ final class ProxyServer: Sendable {
     self.loader = loader
     let ruling = try loader.ruling(checked)
     self.regions = checked.regions.sources
+    self.devices = checked.ruling.devices
     self.ruleCount = Mutex(checked.rules.count)
     let recorder = try Self.openRecorder(configuration, caseFolder)
     self.recorder = recorder
@@ -79,7 +83,6 @@ final class ProxyServer: Sendable {
       mode: configuration.mode,
       caseName: caseFolder.name
     )
-    let roots = try Self.roots(configuration)
     let numbering = Numbering(
       nextFlow: caseFolder.nextFlowNumber,
       nextConnection: caseFolder.nextConnectionNumber
@@ -95,21 +98,27 @@ final class ProxyServer: Sendable {
           limits: limits,
           timeouts: configuration.timeouts
         ),
-        sink: recorder
-      ) { _ in
-        try LoopContext(
-          ruling: ruling,
-          mode: configuration.mode,
-          minter: LeafMinter(authority: authority, capacity: limits.leaves),
-          upstreamTLS: TLSClientContext(roots: roots, refusing: [authority.certificateDER]),
-          clientTLS: TLSServerContext(),
-          sink: recorder,
-          site: site,
-          numbering: numbering,
-          limits: limits,
-          timeouts: configuration.timeouts
-        )
-      }
+        sink: recorder,
+        onStranger: { client in
+          log.notice(
+            "client \(client) refused: not in listen.allow; if it is a device of yours, add its network"
+          )
+        },
+        context: { _ in
+          try LoopContext(
+            ruling: ruling,
+            mode: configuration.mode,
+            minter: LeafMinter(authority: authority, capacity: limits.leaves),
+            upstreamTLS: TLSClientContext(roots: roots, refusing: [authority.certificateDER]),
+            clientTLS: TLSServerContext(),
+            sink: recorder,
+            site: site,
+            numbering: numbering,
+            limits: limits,
+            timeouts: configuration.timeouts
+          )
+        }
+      )
     } catch {
       throw CommandFailure(.runtime, "cannot start: \(error)")
     }
@@ -235,12 +244,25 @@ final class ProxyServer: Sendable {
     }
   }
 
-  private static func roots(_ configuration: Configuration) throws(CommandFailure) -> TrustRoots {
+  /// The roots, of which a context could be made.
+  private static func roots(
+    _ configuration: Configuration,
+    refusing authority: CertificateAuthority
+  ) throws(CommandFailure) -> TrustRoots {
+    let roots: TrustRoots
+    let name: String
     switch configuration.tls.upstreamRoots {
-    case .system: return .system
+    case .system: (roots, name) = (.system, "system")
     case .file(let path):
-      return .pem(try TextFile.bytes(path, what: "tls.upstream_roots", limit: 16 << 20))
+      let pem = try TextFile.bytes(path, what: "tls.upstream_roots", limit: 16 << 20)
+      (roots, name) = (.pem(pem), path)
     }
+    do throws(TLSFailure) {
+      _ = try TLSClientContext(roots: roots, refusing: [authority.certificateDER])
+    } catch {
+      throw CommandFailure(.usage, "\(name): tls.upstream_roots: \(error.detail)")
+    }
+    return roots
   }
 
   /// The addresses under which the proxy could be asked to dial itself.

@@ -128,19 +128,40 @@ struct RulingLoader {
 /// The folder of device profiles.
 struct DeviceFolder {
   let path: String
+  /// Whether the folder may be missing: the default one is made by `device add`.
+  private let isDefault: Bool
 
-  init(_ configuration: Configuration) { self.path = configuration.devices }
+  init(_ configuration: Configuration) {
+    self.path = configuration.devices
+    let base = configuration.basePath
+    let name = Configuration.defaults.devices
+    self.isDefault =
+      self.path == (base.isEmpty || base.hasSuffix("/") ? base + name : "\(base)/\(name)")
+  }
 
-  /// The profiles' files, sorted; none if the folder is not there.
-  func files() -> [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: self.path)) ?? []
+  /// The profiles' files, sorted; none if the default folder is not there.
+  ///
+  /// A folder that was named is there: a slip in its name would search for nothing, in silence.
+  func files() throws(CommandFailure) -> [String] {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: self.path)
+    } catch {
+      let isMissing = (error as? CocoaError)?.code == .fileReadNoSuchFile
+      if self.isDefault, isMissing { return [] }
+      throw CommandFailure(
+        .usage,
+        "\(self.path): cannot list the device profiles: "
+          + (isMissing ? "no such folder" : error.localizedDescription)
+      )
+    }
     return names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
       .map { "\(self.path)/\($0)" }
   }
 
   func profiles() throws(CommandFailure) -> [DeviceProfile] {
     var profiles: [DeviceProfile] = []
-    for file in self.files() {
+    for file in try self.files() {
       let text = try TextFile.read(file, what: "the device profile")
       let profile: DeviceProfile
       do throws(ConfigFailure) {

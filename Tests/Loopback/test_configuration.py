@@ -90,6 +90,36 @@ class ConfigurationErrors(LoopbackTest):
         folder = self.folder(device="name: phone\nmatch: { ip: \"127.0.0.1\" }\nidentifier:\n  imei: [\"1\"]\n")
         self.fails(folder, 2, "phone.yaml:3:1", '"identifiers"')
 
+    def test_devices_folder(self):
+        """A folder of profiles that is named and cannot be listed is named, and refuses a reload; the default may be missing."""
+        folder = self.folder(config={"devices": "devcies"})
+        self.fails(folder, 2, "devcies: cannot list the device profiles")
+        self.assertFalse((folder.path / "cases").exists())
+        folder.write("devcies", "a file where a folder should be")
+        self.fails(folder, 2, "devcies: cannot list the device profiles")
+        proxy = self.proxy(config={"devices": "phones"}, before_start=lambda self: self.write(
+            "phones/one.yaml", "name: one\nidentifiers:\n  imei: [\"490154203237518\"]\n"))
+        self.assertIn("devices    1 profile, 1 value", proxy.lines)
+        (proxy.path / "phones").rename(proxy.path / "away")
+        self.assertOneClearLine(proxy.run("reload", expect=1).err, "phones: cannot list")
+        proxy = self.proxy(before_start=lambda self: (self.path / "devices").rename(self.path / "away"))
+        self.assertIn("devices    none: only patterns are searched for; tidewaiter device add NAME", proxy.lines)
+
+    def test_bad_roots(self):
+        """Roots that are missing or no certificates are named before a case is made."""
+        folder = self.folder(config={"tls": {"upstream_roots": "nope.pem"}})
+        self.fails(folder, 2, "nope.pem")
+        folder.write("nope.pem", "garbage")
+        self.fails(folder, 2, "nope.pem")
+        self.assertFalse((folder.path / "cases").exists())
+
+    def test_rule_that_never_applies(self):
+        """A rule that asks only for kinds that nothing finds yet is warned of, and is no problem."""
+        folder = self.folder(rules="version: 1\nrules:\n  - { id: where, when: { finding: [gps, opaque] }, then: block }\n")
+        said = folder.run("rules", "check").out
+        self.assertIn('warning: rule "where" never applies', said)
+        self.assertIn("no problem found", said)
+
     def test_flags_override_environment_overrides_file(self):
         """Flags override the environment, which overrides the file."""
         environment = {"TIDEWAITER_MODE": "redact"}

@@ -66,6 +66,10 @@ struct DoctorCommand: AsyncParsableCommand {
       checks.append(Check(check: "listen", ok: false, detail: error.description))
     }
     check("limits") { "not seen: QUIC, VPNs, private DNS, cellular data, apps that pin" }
+    check("not in this version") {
+      "revocation (staples, CRL, OCSP), learned passthrough, wire capture, HTTP/2, "
+        + "opaque and position and app-list detectors"
+    }
     for check in checks {
       Terminal.print(
         self.json

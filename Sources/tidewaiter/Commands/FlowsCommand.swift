@@ -20,23 +20,31 @@ struct FlowsCommand: AsyncParsableCommand {
   mutating func run() async throws {
     let reader = try self.option.reader()
     let filter = try CaseOption.filter(self.filter, reader)
-    var last: FlowID?
-    repeat {
+    guard self.follow else {
       do throws(EvidenceFailure) {
-        try reader.forEachFlow(filter, after: last) { flow throws(EvidenceFailure) in
-          // While following, a flow is shown once, when it is over; those after it wait their turn.
-          if self.follow, flow.ended == nil { return false }
-          last = flow.flow
-          Terminal.print(
-            self.json ? String(decoding: flow.json, as: UTF8.self) : FlowRow(flow).text
-          )
+        try reader.forEachFlow(filter) { flow throws(EvidenceFailure) in
+          self.show(flow)
           return true
         }
       } catch {
         throw CommandFailure(error)
       }
-      if self.follow { try await Task.sleep(for: .milliseconds(500)) }
-    } while self.follow
+      return
+    }
+    var following = FollowedFlows()
+    while true {
+      do throws(EvidenceFailure) {
+        // What a filter asks for may only be known at a flow's end.
+        for flow in try following.ended(in: reader) where filter.matches(flow) { self.show(flow) }
+      } catch {
+        throw CommandFailure(error)
+      }
+      try await Task.sleep(for: .milliseconds(500))
+    }
+  }
+
+  private func show(_ flow: FlowRecord) {
+    Terminal.print(self.json ? String(decoding: flow.json, as: UTF8.self) : FlowRow(flow).text)
   }
 }
 

@@ -35,16 +35,23 @@ struct RulesCommand: ParsableCommand {
           regions: RegionTable(databases: [], sets: configuration.regions.sets)
         )
         let names = self.files.isEmpty ? configuration.rules : self.files
-        let problems: [String] = []
+        let warnings = rules.compactMap(Self.warning)
+        guard !self.json else {
+          let report = Report(ok: true, rules: rules.count, problems: [], warnings: warnings)
+          // Strings and numbers alone always encode.
+          Terminal.print((try? JSONText.encode(report)) ?? "")
+          return
+        }
+        for warning in warnings { Terminal.print("warning: \(warning)") }
         Terminal.print(
-          self.json
-            ? (try? JSONText.encode(Report(ok: true, rules: rules.count, problems: problems))) ?? ""
-            : "\(names.joined(separator: ", ")): \(rules.count) rules, no problem found"
+          "\(names.joined(separator: ", ")): \(rules.count) rules, no problem found"
         )
       } catch {
         guard self.json else { throw CommandFailure(.problem, error.message) }
         let problems = error.message.split(separator: "\n").map(String.init)
-        Terminal.print(try JSONText.encode(Report(ok: false, rules: 0, problems: problems)))
+        Terminal.print(
+          try JSONText.encode(Report(ok: false, rules: 0, problems: problems, warnings: []))
+        )
         throw ExitCode(CommandFailure.Code.problem.rawValue)
       }
     }
@@ -53,6 +60,20 @@ struct RulesCommand: ParsableCommand {
       let ok: Bool
       let rules: Int
       let problems: [String]
+      let warnings: [String]
+    }
+
+    /// The kinds that rules and profiles may name and that no detector of this version finds.
+    ///
+    /// An entry goes when its detector comes; `doctor` names the same three.
+    private static let unfound: Set<String> = ["gps", "app_list", "opaque"]
+
+    /// That a rule asks only for what is never found; nil if it does not.
+    private static func warning(_ rule: Rule) -> String? {
+      let kinds = rule.when.finding
+      guard !kinds.isEmpty, kinds.allSatisfy(Self.unfound.contains) else { return nil }
+      return "rule \"\(rule.id)\" never applies: nothing in this version finds "
+        + kinds.joined(separator: ", ")
     }
   }
 

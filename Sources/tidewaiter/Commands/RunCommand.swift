@@ -30,7 +30,7 @@ struct RunCommand: AsyncParsableCommand {
     let log = Log(configuration.log)
     // Trapped before anything can be lost: a signal that comes early waits its turn.
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-    let server = try await ProxyServer(configuration, ruleFiles: self.rules)
+    let server = try await ProxyServer(configuration, ruleFiles: self.rules, log: log)
     let stopping = AsyncStream<Void>.makeStream()
     let port = RunningProxy(server: server, stop: { stopping.continuation.yield() }, log: log)
     let control: ControlServer
@@ -42,12 +42,15 @@ struct RunCommand: AsyncParsableCommand {
     } catch {
       throw CommandFailure(.runtime, error.description)
     }
+    // If the start fails, nobody has been told of the socket yet.
     defer { control.stop() }
     try await server.start()
     Terminal.print(Banner(server, rules: self.rules).text)
     Terminal.print("ready")
     try await Self.wait(for: stopping.stream, signals, server: server, log: log)
     Terminal.error("stopping: draining connections, then sealing \(server.caseFolder.path)")
+    // Before the loops end: a reload that is under way waits for them.
+    await Blocking.leave { control.stop() }
     try await server.stop()
     Terminal.print("sealed \(server.caseFolder.path)")
   }
@@ -143,11 +146,22 @@ final class RunningProxy: ControlPort {
   }
 }
 
-/// Lets the control socket's own thread wait for the loops.
+/// Lets the control socket's own thread wait for the loops, and the other way round.
 enum Blocking {
   private final class Box<Value: Sendable>: @unchecked Sendable {
     // Written before the semaphore is signalled, read after it was waited for.
     nonisolated(unsafe) var value: Value?
+  }
+
+  /// Runs what blocks on a thread where no task waits for its turn: on a machine with one core, the
+  /// task that it waits for would never get one.
+  static func leave(_ body: @escaping @Sendable () -> Void) async {
+    await withCheckedContinuation { done in
+      DispatchQueue.global().async {
+        body()
+        done.resume()
+      }
+    }
   }
 
   static func wait<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value {
