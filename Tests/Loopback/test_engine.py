@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import threading
@@ -66,13 +65,14 @@ class Engine(LoopbackTest):
     def test_refused_request_leaves_no_socket(self):
         """A request that is refused while its server is dialled leaves no connection behind."""
         server = self.enterContext(socket.create_server(("127.0.0.1", 0), backlog=64))
+        host = f"127.0.0.1:{server.getsockname()[1]}"
         accepted = []
         self.addCleanup(lambda: [sock.close() for sock in accepted])
         proxy = self.proxy()
         before = descriptors(proxy)
         for _ in range(20):
             with proxy.dial() as wire:
-                wire.send(f"POST http://127.0.0.1:{server.getsockname()[1]}/ HTTP/1.1\r\nHost: x\r\n"
+                wire.send(f"POST http://{host}/ HTTP/1.1\r\nHost: {host}\r\n"
                           "Transfer-Encoding: chunked\r\n\r\nZZ\r\n".encode())
                 wire.fill()
             while select.select([server], [], [], 0.05)[0]:
@@ -135,14 +135,20 @@ class Engine(LoopbackTest):
         follower = subprocess.Popen(
             [binary(), "flows", "--follow", "--json", "--case", "case", "status:200"], cwd=proxy.path,
             env=environment_with(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        urls = []
+        reader = threading.Thread(
+            target=lambda: urls.extend(json.loads(line)["url"] for line in follower.stdout), daemon=True)
+        reader.start()
         self.addCleanup(follower.stdout.close)
+        self.addCleanup(reader.join, 10)
         self.addCleanup(follower.wait)
-        self.addCleanup(follower.send_signal, signal.SIGKILL)
+        self.addCleanup(follower.kill)
         host = f"a.example:{server.port}"
         with proxy.dial() as long, proxy.dial() as short:
             long.send(f"GET http://{host}/long HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             proxy.flow_of("/long", ended=False)
             short.request("GET", f"http://{host}/short", host)
-            self.assertIn("/short", json.loads(follower.stdout.readline())["url"])
+            self.assertTrue(eventually(lambda: urls), "nothing is shown while an earlier flow is open")
             go.set()
-            self.assertIn("/long", json.loads(follower.stdout.readline())["url"])
+            self.assertTrue(eventually(lambda: len(urls) == 2), urls)
+            self.assertEqual([url.rsplit("/", 1)[1] for url in urls], ["short", "long"])

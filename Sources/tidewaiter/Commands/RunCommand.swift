@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Synchronization
 import TideConfig
 import TideControl
 import TideCore
@@ -146,11 +147,10 @@ final class RunningProxy: ControlPort {
   }
 }
 
-/// Lets the control socket's own thread wait for the loops, and the other way round.
+/// Lets the control socket's own thread wait for the loops.
 enum Blocking {
-  private final class Box<Value: Sendable>: @unchecked Sendable {
-    // Written before the semaphore is signalled, read after it was waited for.
-    nonisolated(unsafe) var value: Value?
+  private final class Box<Value: Sendable>: Sendable {
+    let value = Mutex<Value?>(nil)
   }
 
   /// Runs what blocks on a thread where no task waits for its turn: on a machine with one core, the
@@ -168,11 +168,14 @@ enum Blocking {
     let box = Box<Value>()
     let done = DispatchSemaphore(value: 0)
     Task {
-      unsafe box.value = await body()
+      let value = await body()
+      box.value.withLock { $0 = value }
       done.signal()
     }
     done.wait()
-    guard let value = unsafe box.value else { preconditionFailure("signalled only after a value") }
+    guard let value = box.value.withLock({ $0 }) else {
+      preconditionFailure("signalled only after a value was there")
+    }
     return value
   }
 }
