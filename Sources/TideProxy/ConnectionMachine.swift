@@ -16,6 +16,9 @@ import TideTLS
 ///   origin-form ─────────────────────────────► relaying ◄── securingClient ◄──────┘
 ///   any failure ──► draining ─► closed
 /// ```
+///
+/// Between awaitingHello and securingUpstream lies resolvingServerName, where the hello names another
+/// host than CONNECT did and that is to be judged too.
 public final class ConnectionMachine {
   /// Where the connection is in its life.
   enum Stage {

@@ -9,7 +9,7 @@ extension FlowFailure.Code {
   var status: Int {
     switch self {
     case .malformedMessage, .ambiguousFraming, .malformedTarget, .badHello: 400
-    case .clientNotAllowed, .specialUse, .loop, .opaque, .refusedByRule: 403
+    case .specialUse, .loop, .opaque, .refusedByRule: 403
     case .misdirected, .fronting: 421
     case .headTooLarge: 431
     case .blockedByRule, .notRedactable: 451
@@ -17,7 +17,7 @@ extension FlowFailure.Code {
     case .nameNotFound, .connectionRefused, .wrongPeer, .untrustedUpstream, .upstreamHandshake,
       .clientHandshake, .truncated:
       502
-    case .evidenceUnavailable, .overLimit, .shutdown: 503
+    case .overLimit, .shutdown: 503
     case .resolverFailed, .connectTimeout, .idleTimeout, .responseTimeout: 504
     }
   }
@@ -89,12 +89,10 @@ enum ReasonPhrase {
     switch status {
     case 200: "OK"
     case 204: "No Content"
-    case 304: "Not Modified"
     case 400: "Bad Request"
     case 403: "Forbidden"
     case 404: "Not Found"
     case 405: "Method Not Allowed"
-    case 408: "Request Timeout"
     case 421: "Misdirected Request"
     case 431: "Request Header Fields Too Large"
     case 451: "Unavailable For Legal Reasons"

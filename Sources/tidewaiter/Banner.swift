@@ -9,7 +9,7 @@ import TideTLS
 struct Banner {
   let text: String
 
-  init(_ server: ProxyServer, rules: [String]) {
+  init(_ server: ProxyServer) {
     let configuration = server.configuration
     var lines = [
       "Tidewaiter \(Version.text)   mode: \(configuration.mode.rawValue)   "
@@ -38,7 +38,7 @@ struct Banner {
       row("CA", "ends in \(daysLeft) days: make a new one and install it on the devices")
     }
     row("regions", Self.regions(server))
-    row("rules", Self.rules(server, files: rules))
+    row("rules", Self.rules(server))
     row("devices", Self.devices(server.devices))
     if server.caseFolder.isContinued { row("case", "continued") }
     self.text = lines.joined(separator: "\n")
@@ -66,12 +66,10 @@ struct Banner {
       + "\(values) value\(values == 1 ? "" : "s")"
   }
 
-  private static func rules(_ server: ProxyServer, files: [String]) -> String {
-    let configuration = server.configuration
-    let names = files.isEmpty ? configuration.rules : files
-    let watch = configuration.regions.watch.joined(separator: ", ")
+  private static func rules(_ server: ProxyServer) -> String {
+    let watch = server.configuration.regions.watch.joined(separator: ", ")
     let count = server.rules
-    return names.joined(separator: ", ")
+    return server.ruleFiles.joined(separator: ", ")
       + ": \(count) rule\(count == 1 ? "" : "s"), watching \(watch.isEmpty ? "nothing" : watch), "
       + "enforced in mode redact or block"
   }

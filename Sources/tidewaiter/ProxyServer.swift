@@ -20,6 +20,8 @@ final class ProxyServer: Sendable {
   let authority: CertificateAuthority
   let isNewAuthority: Bool
   let regions: [RegionSourceInfo]
+  /// The rule files that were read, or what stands in for the default one where it is not there.
+  let ruleFiles: [String]
   /// The profiles at the start.
   let devices: [DeviceProfile]
   private let loader: RulingLoader
@@ -67,6 +69,7 @@ final class ProxyServer: Sendable {
     self.regions = checked.regions.sources
     self.devices = checked.ruling.devices
     self.ruleCount = Mutex(checked.rules.count)
+    self.ruleFiles = checked.ruleSources.map(\.name)
     let recorder = try Self.openRecorder(configuration, caseFolder)
     self.recorder = recorder
     let site = Site(

@@ -87,14 +87,6 @@ struct BlockText {
           "要看設定頁面，請改開 http://tidewaiter.internal/。"
         )
       )
-    case .clientNotAllowed:
-      self.init(
-        Phrase("This device may not use this proxy.", "這部裝置不得使用這個代理伺服器。"),
-        Phrase(
-          "The operator can add its address to listen.allow.",
-          "操作者可將它的位址加入 listen.allow。"
-        )
-      )
     case .nameNotFound:
       self.init(
         Phrase("The name has no address.", "這個名稱沒有位址。"),
@@ -166,17 +158,6 @@ struct BlockText {
       )
     case .overLimit:
       self.init(Phrase("A limit of Tidewaiter was reached.", "達到 Tidewaiter 的上限。"), Self.readLog)
-    case .evidenceUnavailable:
-      self.init(
-        Phrase(
-          "The record cannot be written, and nothing passes unrecorded.",
-          "無法寫入紀錄，而未記錄的流量一律不放行。"
-        ),
-        Phrase(
-          "The operator should look at the disk that holds the case.",
-          "請操作者檢查存放案件的磁碟。"
-        )
-      )
     case .shutdown:
       self.init(
         Phrase("Tidewaiter is stopping.", "Tidewaiter 正在停止。"),

@@ -34,10 +34,10 @@ enum ProxyError: String {
     case .idleTimeout: self = isUpstream ? .connectionReadTimeout : .httpRequestError
     case .responseTimeout: self = .httpResponseTimeout
     case .loop: self = .proxyLoopDetected
-    case .clientNotAllowed, .blockedByRule, .refusedByRule, .misdirected, .fronting, .notRedactable,
+    case .blockedByRule, .refusedByRule, .misdirected, .fronting, .notRedactable,
       .opaque:
       self = .httpRequestDenied
-    case .evidenceUnavailable, .overLimit, .shutdown, .internalError: self = .proxyInternalError
+    case .overLimit, .shutdown, .internalError: self = .proxyInternalError
     }
   }
 }

@@ -34,8 +34,6 @@ public struct FlowFailure: Error, Hashable, Sendable {
     case idleTimeout = "idle-timeout"
     /// The server did not answer in time.
     case responseTimeout = "response-timeout"
-    /// The client is not in `listen.allow`.
-    case clientNotAllowed = "client-not-allowed"
     /// A destination of special use that is not in `upstream.allow_special_use`.
     case specialUse = "special-use"
     /// The destination is this proxy.
@@ -52,8 +50,6 @@ public struct FlowFailure: Error, Hashable, Sendable {
     case notRedactable = "not-redactable"
     /// What cannot be inspected does not go to a region that a rule names.
     case opaque
-    /// Evidence cannot be written and is required.
-    case evidenceUnavailable = "evidence-unavailable"
     /// A limit of ours was reached.
     case overLimit = "over-limit"
     /// The proxy is stopping.

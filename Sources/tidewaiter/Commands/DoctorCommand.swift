@@ -57,7 +57,16 @@ struct DoctorCommand: AsyncParsableCommand {
       let profiles = try DeviceFolder(configuration).profiles()
       return profiles.isEmpty ? "none" : profiles.map(\.name).joined(separator: ", ")
     }
-    check("inspectors") { InspectionPlan.builtinInspectorNames.joined(separator: ", ") }
+    check("inspectors") {
+      let names = InspectionPlan.builtinInspectorNames.joined(separator: ", ")
+      let plan = try InspectionPlan(
+        profiles: try DeviceFolder(configuration).profiles(),
+        inspectors: configuration.inspect.inspectors,
+        secret: [UInt8](repeating: 0, count: 32),
+        limits: configuration.limits
+      )
+      return "\(names); \(plan.needleCount) needles in \(plan.automatonSize >> 10) KiB"
+    }
     do throws(EngineFailure) {
       _ = try await NIOEngine.claim(configuration.listen.proxy)
       let listen = configuration.listen.proxy.map(\.description).joined(separator: ", ")

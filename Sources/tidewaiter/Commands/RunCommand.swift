@@ -46,7 +46,7 @@ struct RunCommand: AsyncParsableCommand {
     // If the start fails, nobody has been told of the socket yet.
     defer { control.stop() }
     try await server.start()
-    Terminal.print(Banner(server, rules: self.rules).text)
+    Terminal.print(Banner(server).text)
     Terminal.print("ready")
     try await Self.wait(for: stopping.stream, signals, server: server, log: log)
     Terminal.error("stopping: draining connections, then sealing \(server.caseFolder.path)")
