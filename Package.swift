@@ -39,6 +39,12 @@ let package = Package(
     // Rank 0: system libraries. Each module map links one library; headers hold only macro shims.
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CNghttp2",
+      pkgConfig: "libnghttp2",
+      providers: [.apt(["libnghttp2-dev"])]
+    ),
+    .systemLibrary(name: "CCrypt", pkgConfig: "libxcrypt", providers: [.apt(["libcrypt-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(
       name: "CMaxMindDB",
@@ -60,21 +66,29 @@ let package = Package(
     library("TideCore", []),
 
     // Rank 1b: C libraries behind Swift types.
-    library("TideCrypto", ["TideCore", "COpenSSL"]),
+    library("TideCrypto", ["TideCore", "COpenSSL", "CCrypt"]),
     library("TideCoding", ["TideCore", "CZlib", "CZstd"]),
 
     // Rank 2: one subject each.
     library("TideRegion", ["TideCore", "CMaxMindDB"]),
     library("TidePolicy", ["TideRegion", "TideCore"]),
-    library("TideHTTP", ["TideCore"]),
+    library("TideHTTP", ["TideCore", "TideCoding", "CNghttp2"]),
     library("TideTLS", ["TideCore", "COpenSSL"]),
     library("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
 
     // Rank 3: the proxy, without I/O.
-    library("TideProxy", ["TideCore", "TideHTTP", "TideInspect", "TidePolicy", "TideTLS"]),
+    library(
+      "TideProxy",
+      [
+        "TideCoding", "TideCore", "TideCrypto", "TideHTTP", "TideInspect", "TidePolicy", "TideTLS",
+      ]
+    ),
 
     // Rank 4: what touches the world.
-    library("TideEngineNIO", ["TideCore", "TidePolicy", "TideProxy", nioCore, nioPosix]),
+    library(
+      "TideEngineNIO",
+      ["TideCore", "TideCrypto", "TidePolicy", "TideProxy", nioCore, nioPosix]
+    ),
     library(
       "TideEvidence",
       ["TideCore", "TideCoding", "TideCrypto", .product(name: "GRDB", package: "GRDB.swift")]
@@ -83,7 +97,7 @@ let package = Package(
       "TideConfig",
       ["TideCore", "TidePolicy", "TideRegion", .product(name: "Yams", package: "Yams")]
     ),
-    library("TideControl", ["TideCore", "CQREncode"]),
+    library("TideControl", ["TideCore", "TideCrypto", "CQREncode"]),
 
     // Rank 5: joins everything.
     .executableTarget(
@@ -102,7 +116,15 @@ let package = Package(
     tests("TideCodingTests", ["TideCoding", "TideCore"]),
     tests("TideRegionTests", ["TideRegion", "TideCore"], fixtures: ["Fixtures"]),
     tests("TidePolicyTests", ["TidePolicy", "TideRegion", "TideCore"]),
-    tests("TideHTTPTests", ["TideHTTP", "TideCore"]),
+    // The HTTP/1 parser is compared with llhttp, which NIO has.
+    tests(
+      "TideHTTPTests",
+      [
+        "TideHTTP", "TideCoding", "TideCore", nioCore,
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ]
+    ),
     tests("TideTLSTests", ["TideTLS", "TideCore", "COpenSSL"]),
     tests("TideInspectTests", ["TideInspect", "TideCoding", "TideCrypto", "TideCore"]),
     tests(
@@ -112,8 +134,9 @@ let package = Package(
         "TideRegion", "TideTLS",
       ]
     ),
+    tests("TideEngineNIOTests", ["TideEngineNIO", "TideCore", nioCore, nioPosix]),
     tests("TideEvidenceTests", ["TideEvidence", "TideCoding", "TideCrypto", "TideCore"]),
     tests("TideConfigTests", ["TideConfig", "TidePolicy", "TideRegion", "TideCore"]),
-    tests("TideControlTests", ["TideControl", "TideCore"]),
+    tests("TideControlTests", ["TideControl", "TideCore", "TideCrypto"]),
   ]
 )

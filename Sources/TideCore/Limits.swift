@@ -20,6 +20,27 @@ public struct Limits: Sendable {
   public var outputHigh = 256 << 10
   /// The output queue of a leg below which the other leg is read again.
   public var outputLow = 64 << 10
+  /// The most streams that a device may have open on one HTTP/2 connection; more are refused.
+  public var streams = 100
+  /// The flow-control window of one HTTP/2 stream: what a fast side can be ahead of a slow one.
+  public var streamWindow = 256 << 10
+  /// The flow-control window of an HTTP/2 connection, and so the most of its content that waits here.
+  public var connectionWindow = 4 << 20
+  /// The most content that the streams of one HTTP/2 connection hold for redaction; beyond it only the
+  /// oldest of them is read on, so that one after the other completes.
+  public var heldPerConnection = 8 << 20
+  /// How many frames that move nothing forward (pings, settings, resets, empty data) an HTTP/2 peer may
+  /// send in a burst; beyond it the connection is closed with ENHANCE_YOUR_CALM.
+  public var idleFrameBurst = 2_000
+  /// How many such frames a second are always allowed.
+  public var idleFramesPerSecond = 200
+  /// How many streams a device may open and reset in a burst; beyond it as for `idleFrameBurst`.
+  public var resetBurst = 500
+  /// How many resets a second are always allowed.
+  public var resetsPerSecond = 50
+  /// The most payload bytes of one WebSocket message that are kept for its record; the rest is in the
+  /// flow's bodies.
+  public var messageBytes = 1 << 20
   /// The most connections per loop; beyond it nothing is accepted.
   public var connectionsPerLoop = 4_096
   /// The most leaves in a loop's cache; the least recently used goes first.

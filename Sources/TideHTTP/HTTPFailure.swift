@@ -18,6 +18,10 @@ public struct HTTPFailure: Error, Hashable, Sendable {
     case truncated
     /// A server sent bytes that answer no request.
     case unexpectedBytes
+    /// An HTTP/2 frame breaks its grammar, its stream's state or a window (RFC 9113).
+    case malformedFrame
+    /// An HTTP/2 peer sends so much that moves nothing forward that it looks like an attack.
+    case flood
     /// Well formed, but of a version, scheme or kind that we do not speak.
     case unsupported
     /// A part that we were given to send is out of order, against the framing, or not legal.

@@ -8,11 +8,23 @@ public enum HeadRewrite {
   /// Proxy-Authenticate, TE unless it only says `trailers`, Upgrade and HTTP2-Settings; of a response
   /// also Alt-Svc, which would lead the client around us. Transfer-Encoding and Trailer stay, since
   /// chunked goes out as chunked. `raw` stays what came over the wire.
-  public static func forwardable(_ head: MessageHead, direction: Direction) -> MessageHead {
+  ///
+  /// With `keepsUpgrade`, for the two heads that make a WebSocket, Upgrade stays, and Connection as well,
+  /// which has to name it (RFC 9110 §7.8).
+  public static func forwardable(
+    _ head: MessageHead,
+    direction: Direction,
+    keepsUpgrade: Bool = false
+  ) -> MessageHead {
     let fields = head.fields
     let options = self.connectionOptions(fields)
     var forwarded = head
     forwarded.fields.removeAll { index in
+      if keepsUpgrade,
+        fields.isNamed("upgrade", at: index) || fields.isNamed("connection", at: index)
+      {
+        return false
+      }
       if self.isHopByHop(fields, index, direction) { return true }
       guard !options.isEmpty else { return false }
       let name = fields.name(at: index)

@@ -9,11 +9,14 @@ public struct HeaderFields: Sendable {
     public var name: Range<Int>
     /// The value's position, without surrounding white space.
     public var value: Range<Int>
+    /// Whether HPACK must send it as a literal that no table keeps (RFC 7541 §7.1.3).
+    public var isNeverIndexed: Bool
 
     /// Makes a slot.
-    public init(name: Range<Int>, value: Range<Int>) {
+    public init(name: Range<Int>, value: Range<Int>, isNeverIndexed: Bool = false) {
       self.name = name
       self.value = value
+      self.isNeverIndexed = isNeverIndexed
     }
   }
 
@@ -102,14 +105,15 @@ public struct HeaderFields: Sendable {
   }
 
   /// Adds a field at the end.
-  public mutating func append(name: Bytes, value: Bytes) {
+  public mutating func append(name: Bytes, value: Bytes, isNeverIndexed: Bool = false) {
     let start = self.buffer.count
     self.buffer.append(name)
     self.buffer.append(value)
     self.slots.append(
       Slot(
         name: start..<start + name.count,
-        value: start + name.count..<start + name.count + value.count
+        value: start + name.count..<start + name.count + value.count,
+        isNeverIndexed: isNeverIndexed
       )
     )
   }

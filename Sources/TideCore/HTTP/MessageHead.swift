@@ -1,9 +1,30 @@
-/// The versions of HTTP/1 that we speak (RFC 9112 §2.3).
+/// The versions of HTTP that we speak.
 public enum HTTPVersion: Hashable, Sendable {
-  /// HTTP/1.0.
+  /// HTTP/1.0 (RFC 9112 §2.3).
   case http10
   /// HTTP/1.1, or any later minor version.
   case http11
+  /// HTTP/2 (RFC 9113).
+  case http2
+}
+
+/// What an HTTP/2 request says beside its method and path (RFC 9113 §8.3.1, RFC 8441 §4).
+///
+/// A class, so that heads of HTTP/1, which have none, carry one pointer.
+public final class PseudoFields: Sendable {
+  /// `:scheme`; nil for a plain CONNECT.
+  public let scheme: Bytes?
+  /// `:authority`; nil if it was left out, so that Host names the authority.
+  public let authority: Bytes?
+  /// `:protocol` of an extended CONNECT, such as `websocket`.
+  public let protocolName: Bytes?
+
+  /// Joins pseudo-fields.
+  public init(scheme: Bytes?, authority: Bytes?, protocolName: Bytes? = nil) {
+    self.scheme = scheme
+    self.authority = authority
+    self.protocolName = protocolName
+  }
 }
 
 /// The first line of a message.
@@ -16,26 +37,33 @@ public enum StartLine: Hashable, Sendable {
 
 /// Everything of a message that comes before its body.
 public struct MessageHead: Sendable {
-  /// The request line or status line.
+  /// The request line or status line; in HTTP/2 what `:method` and `:path`, or `:status`, say.
   public var start: StartLine
   /// The sender's version.
   public var version: HTTPVersion
   /// The header section.
   public var fields: HeaderFields
   /// The head as it came over the wire, blank line included; empty if we made it ourselves.
+  ///
+  /// In HTTP/2, where the wire is HPACK: the decoded field lines in their order, pseudo-fields too, each as
+  /// `name: value` and CRLF, then a blank line.
   public var raw: Bytes
+  /// The rest of an HTTP/2 request's pseudo-fields; nil for everything else.
+  public var pseudo: PseudoFields?
 
   /// Joins a start line and fields.
   public init(
     start: StartLine,
     version: HTTPVersion = .http11,
     fields: HeaderFields,
-    raw: Bytes = Bytes()
+    raw: Bytes = Bytes(),
+    pseudo: PseudoFields? = nil
   ) {
     self.start = start
     self.version = version
     self.fields = fields
     self.raw = raw
+    self.pseudo = pseudo
   }
 
   /// The request's method; empty for a response.
@@ -63,7 +91,7 @@ public enum MessagePart: Sendable {
   case head(MessageHead)
   /// The next bytes of the content, without transfer coding; never empty.
   case body(Bytes)
-  /// The trailer section; only after a chunked body, and never empty.
+  /// The trailer section; in HTTP/1 only after a chunked body; never empty.
   case trailers(HeaderFields)
   /// The message is complete.
   case end

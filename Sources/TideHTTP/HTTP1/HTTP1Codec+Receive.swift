@@ -80,6 +80,13 @@ extension HTTP1Codec {
     case .request:
       try RequestLine.checkHost(head)
       self.receivedFraming = try BodyFraming.of(head, answering: .other)
+    case .response(101, _) where self.mayUpgrade:
+      self.expected = nil
+      self.isAfterInformational = false
+      self.receivedFraming = .untilClose
+      self.receiving = .untilClose
+      parts.append(.head(head))
+      return true
     case .response(101, _):
       throw HTTPFailure(.unsupported, detail: "101 to a request without Upgrade")
     case .response(..<200, _):

@@ -51,14 +51,18 @@ extension HTTP1Codec {
     switch (head.start, self.role) {
     case (.request, .client): break
     case (.response(let status, _), .server):
-      guard status != 101 else { throw Self.unsendable("101") }
+      guard status != 101 || self.mayUpgrade else { throw Self.unsendable("101") }
       isInterim = status < 200
     case (.request, .server), (.response, .client):
       throw Self.unsendable("a head of the other side")
     }
     let framing = try BodyFraming.of(head, answering: self.answered)
     try HeadWriter.write(head, &output)
-    if isInterim { return }
+    if isInterim {
+      // After an upgrade nothing more is framed here.
+      if head.status == 101 { self.sending = .closed }
+      return
+    }
     self.answered = .other
     self.begin(framing)
   }

@@ -34,6 +34,8 @@ public struct HTTP1Codec: Sendable {
   var parser: HeadParser
   /// Client role: for the request whose response comes next.
   var expected: AnsweredMethod?
+  /// Whether a `101` may answer: of the request that is expected to be, or is, answered next.
+  var mayUpgrade = false
   /// Whether a 1xx was the last head, so that its request still waits.
   var isAfterInformational = false
   /// Whether the one empty line before a request was seen.
@@ -111,13 +113,21 @@ public struct HTTP1Codec: Sendable {
   /// Client role: names the method of the request that the next response answers.
   ///
   /// To be called once for each request before any byte of its response comes. One response at a time.
-  public mutating func expectResponse(toMethod method: Bytes) {
+  /// With `mayUpgrade`, a `101` to it ends HTTP: what follows is given out as content, as it comes.
+  public mutating func expectResponse(toMethod method: Bytes, mayUpgrade: Bool = false) {
     self.expected = AnsweredMethod(method)
+    self.mayUpgrade = mayUpgrade
     if case .complete = self.receiving, !self.buffer.isEmpty { self.hasStrayBytes = true }
   }
 
   /// Server role: names the method of the request that the next final response answers.
-  public mutating func willAnswer(method: Bytes) { self.answered = AnsweredMethod(method) }
+  public mutating func willAnswer(method: Bytes) {
+    self.answered = AnsweredMethod(method)
+    self.mayUpgrade = false
+  }
+
+  /// Server role: lets a `101` answer, after which the connection is not HTTP any more.
+  public mutating func willUpgrade() { self.mayUpgrade = true }
 
   /// The number of bytes that came and were not given out.
   public var bufferedCount: Int { self.buffer.count }

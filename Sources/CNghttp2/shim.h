@@ -1,0 +1,3 @@
+// HTTP/2 framing and HPACK.
+#pragma once
+#include <nghttp2/nghttp2.h>
