@@ -23,6 +23,8 @@ public final class CaseFolder: Sendable {
   /// The SHA-256 of case.json, which the log repeats so that the chain holds it too.
   let descriptionDigest: String
   let tail: LogTail
+  /// Bodies that a recorder before was killed over; whoever writes next begins with their lines.
+  let salvaged: [SalvagedBody]
   private let lock: FileLock
 
   private init(
@@ -31,6 +33,7 @@ public final class CaseFolder: Sendable {
     secret: [UInt8],
     description: CaseDescription,
     tail: LogTail,
+    salvaged: [SalvagedBody] = [],
     lock: FileLock
   ) throws(EvidenceFailure) {
     self.path = path
@@ -44,6 +47,7 @@ public final class CaseFolder: Sendable {
       Digest.sha256.hash(try Folder.read(path + "/case.json", limit: 16 << 20))
     )
     self.tail = tail
+    self.salvaged = salvaged
     self.lock = lock
   }
 
@@ -224,6 +228,7 @@ public final class CaseFolder: Sendable {
       secret: secret,
       description: description,
       tail: tail,
+      salvaged: try SalvagedBody.find(in: path, before: tail.nextFlow),
       lock: lock
     )
   }

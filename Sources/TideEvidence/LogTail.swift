@@ -62,15 +62,12 @@ struct LogTail: Sendable {
     return tail
   }
 
-  /// Cuts what is torn, removes bodies that were never finished, and puts findings.ndjson right.
+  /// Cuts what is torn and puts findings.ndjson right.
   func repair(_ root: String) throws(EvidenceFailure) {
     if self.tornBytes > 0 {
       // Not synced: if power fails before the next sync, the same is cut once more.
       let file = try PosixStorage().append(to: LogReader.path(of: self.segment, in: root))
       try file.truncate(to: self.length)
-    }
-    for name in try Folder.names(in: root + "/bodies/tmp") {
-      try PosixStorage().remove(root + "/bodies/tmp/" + name)
     }
     try FindingsFile.repair(root, count: self.findings)
   }

@@ -146,7 +146,9 @@ enum Play {
     request: Bytes = #"{"imei":"490154203237518"}"#,
     response: Bytes = "thank you",
     findings: [Finding] = [Play.finding()],
-    status: Int = 200
+    status: Int = 200,
+    protocolName: String = "http/1.1",
+    heads: (request: String, response: String)? = nil
   ) throws -> [FlowEvent] {
     let start = Int64(number) * 100
     let connection = ConnectionID(number)
@@ -186,7 +188,7 @@ enum Play {
           time: self.time(start + 4),
           method: "POST",
           url: "https://\(host)/v1/report?n=\(number)&q=%22\"",
-          protocolName: "http/1.1"
+          protocolName: protocolName
         )
       ),
       .head(
@@ -194,7 +196,8 @@ enum Play {
         .request,
         .original,
         Bytes(
-          "POST /v1/report?n=1 HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/json\r\nCookie: a=b; c=d\r\n\r\n"
+          heads?.request
+            ?? "POST /v1/report?n=1 HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/json\r\nCookie: a=b; c=d\r\n\r\n"
         )
       ),
       .body(flow, .request, .original, request),
@@ -207,7 +210,9 @@ enum Play {
         flow,
         .response,
         .original,
-        Bytes("HTTP/1.1 \(status) OK\r\nContent-Type: text/plain\r\n\r\n")
+        Bytes(
+          heads?.response ?? "HTTP/1.1 \(status) OK\r\nContent-Type: text/plain\r\n\r\n"
+        )
       ),
       .body(flow, .response, .original, response),
       .flowEnded(

@@ -46,7 +46,22 @@ import TideCrypto
       #expect(ours.hasPrefix(summary))
       #expect(try self.conclusion(path).hasPrefix(summary), "ours: \(ours)")
     }
-    for path in [open, sealed, long] { try agree(path, "INTACT") }
+    var events = try Play.exchange()
+    for (payload, size) in [("hello", 5), ("", 0), ("start", 9_000_000)] as [(Bytes, UInt64)] {
+      let message = SocketMessage(
+        kind: .text,
+        payload: payload,
+        size: size,
+        frames: 1,
+        isCompressed: false
+      )
+      events.insert(.message(FlowID(1), .request, .original, message, time: Play.time(9)), at: 7)
+    }
+    let socket = try self.cases.record(events, name: "socket")
+    for path in [open, sealed, long, socket] { try agree(path, "INTACT") }
+    let payload = Hex.encode(Digest.sha256.hash("start" as Bytes))
+    try FileManager.default.removeItem(atPath: socket + "/" + BodyLayout.relativePath(payload))
+    try agree(socket, "ALTERED at seq 8 (body \(payload) is missing)")
     let file = LogReader.path(of: 1, in: open)
     let whole = try read(file)
     let lines = try logLines(open)

@@ -72,7 +72,7 @@ def verify(case):
                     altered(wanted, "the chain breaks")
                 previous, sequence = digest, wanted
                 for sha256 in [event.get("sha256")] + (event.get("chain") or []):
-                    if event["type"] in ("body", "head", "trailers", "handshake") and sha256:
+                    if event["type"] in ("body", "head", "trailers", "message", "handshake") and sha256:
                         contents.setdefault(sha256, wanted)
                 if event["type"] == "finding":
                     findings.append((wanted, {key: event[key] for key in FINDING}))

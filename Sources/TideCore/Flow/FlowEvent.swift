@@ -85,7 +85,8 @@ public struct FlowStart: Sendable {
   public let method: String
   /// The whole URL; `host:port` for a tunnel.
   public let url: String
-  /// `http/1.1`, `tls` for a tunnel that is passed, `tcp` for one that is not TLS.
+  /// `http/1.1`, `h2`, `grpc`, `websocket`; `tls` for a tunnel that is passed, `stream` for decrypted bytes that are
+  /// no HTTP, `tcp` for bytes without TLS.
   public let protocolName: String
 
   /// Joins the start of a flow.
@@ -159,6 +160,57 @@ public enum BodyStage: String, CaseIterable, Sendable {
   case sent
 }
 
+/// One message or control frame of a WebSocket (RFC 6455 §5.5, §5.6).
+public struct SocketMessage: Sendable {
+  /// What it is; the raw value is the name in records.
+  public enum Kind: String, CaseIterable, Sendable {
+    /// UTF-8.
+    case text
+    /// Anything else.
+    case binary
+    /// The end of one direction: a code and a reason.
+    case close
+    /// A question.
+    case ping
+    /// Its answer.
+    case pong
+  }
+
+  /// What it is.
+  public let kind: Kind
+  /// The payload, unmasked and decompressed; its first `Limits.messageBytes` if it is longer.
+  public let payload: Bytes
+  /// The size of the whole payload.
+  public let size: UInt64
+  /// How many frames it came in.
+  public let frames: Int
+  /// Whether it came compressed (RFC 7692).
+  public let isCompressed: Bool
+
+  /// Joins a message.
+  public init(kind: Kind, payload: Bytes, size: UInt64, frames: Int, isCompressed: Bool) {
+    self.kind = kind
+    self.payload = payload
+    self.size = size
+    self.frames = frames
+    self.isCompressed = isCompressed
+  }
+}
+
+/// What was kept from happening, or could not be seen, on a connection: counted in the case.
+public enum Coverage: String, CaseIterable, Sendable {
+  /// A server advertised HTTP/3 (RFC 7838); the advertisement was left out.
+  case alternativeService = "alternative-service"
+  /// An upgrade to something other than WebSocket was not passed on.
+  case upgradeDropped = "upgrade-dropped"
+  /// A protocol that is not HTTP was relayed as a stream of bytes.
+  case byteStream = "byte-stream"
+  /// Encrypted bytes were relayed without being seen.
+  case undecrypted
+  /// An unknown WebSocket extension made its messages unreadable.
+  case unknownExtension = "unknown-extension"
+}
+
 /// One TLS leg once its handshake is over.
 public struct HandshakeFacts: Sendable {
   /// Which side.
@@ -217,6 +269,10 @@ public enum FlowEvent: Sendable {
   case body(FlowID, Direction, BodyStage, Bytes)
   /// A message's trailer section, serialised.
   case trailers(FlowID, Direction, BodyStage, Bytes)
+  /// A WebSocket message or control frame ended; `sent` if redaction changed it.
+  case message(FlowID, Direction, BodyStage, SocketMessage, time: WallTime)
+  /// Something was not seen, or kept from getting out of sight; once a connection for each kind.
+  case coverage(ConnectionID, FlowID?, Coverage, detail: String, time: WallTime)
   /// Identifiers were found.
   case findings(FlowID, [Finding], Verdict, time: WallTime)
   /// What an operator should know about a flow: a limit reached, a body not inspected to its end.

@@ -6,6 +6,8 @@ struct BodyReader: ~Copyable {
   private let path: String
   private var file: FileReader
   private var pending = Bytes()
+  /// Where the next frame begins in the file.
+  private(set) var offset: UInt64 = 0
 
   init(root: String, sha256: String) throws(EvidenceFailure) {
     guard sha256.utf8.count == 64, sha256.utf8.allSatisfy({ ASCII.hexValue($0) != nil }) else {
@@ -15,6 +17,11 @@ struct BodyReader: ~Copyable {
     guard Folder.size(of: path) != nil else {
       throw EvidenceFailure(.notFound, detail: "\(path): there is no such body in the case")
     }
+    try self.init(path: path)
+  }
+
+  /// Reads a file of frames, whatever its name.
+  init(path: String) throws(EvidenceFailure) {
     self.file = try FileReader(path: path)
     self.path = path
   }
@@ -27,7 +34,9 @@ struct BodyReader: ~Copyable {
         let frame = self.pending.slice(0..<count)
         self.pending = self.pending.dropping(first: count)
         do throws(CodingFailure) {
-          return try Zstd.decompress(frame, maxSize: BodyLayout.frameContent)
+          let content = try Zstd.decompress(frame, maxSize: BodyLayout.frameContent)
+          self.offset += UInt64(count)
+          return content
         } catch {
           throw EvidenceFailure(.malformed, detail: "\(self.path): \(error.detail)")
         }

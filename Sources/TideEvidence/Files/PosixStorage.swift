@@ -2,6 +2,9 @@ internal import Glibc
 
 /// The real file system.
 struct PosixStorage: Storage {
+  /// How many files are synced one by one; more by one flush of all file systems.
+  static let mostSyncedPaths = 256
+
   func append(to path: String) throws(EvidenceFailure) -> any StoredFile {
     let descriptor = unsafe Glibc.open(
       path,
@@ -23,7 +26,7 @@ struct PosixStorage: Storage {
   }
 
   func sync(_ paths: [String]) throws(EvidenceFailure) {
-    guard paths.count <= 256 else {
+    guard paths.count <= Self.mostSyncedPaths else {
       // One flush of all file systems costs less than a journal commit for each of many small bodies.
       Glibc.sync()
       return

@@ -6,8 +6,8 @@ internal import TideCrypto
 public final class CaseReader: Sendable {
   /// Where the case is.
   public let path: String
-  private let log: LogReader
-  private let index: EvidenceIndex
+  let log: LogReader
+  let index: EvidenceIndex
 
   /// Opens a case for reading; any number may read it at once.
   ///
@@ -120,10 +120,17 @@ public final class CaseReader: Sendable {
     return findings
   }
 
-  /// All that the case has of a flow.
+  /// All that the case has of a flow but for the content of its messages.
   ///
+  /// - Parameters:
+  ///   - id: the flow.
+  ///   - socketMessages: of how many of its WebSocket messages at most; `forEachSocketMessage` has all.
+  /// - Returns: the flow.
   /// - Throws: `notFound` if it has no such flow; as `forEachFlow`.
-  public func flow(_ id: FlowID) throws(EvidenceFailure) -> FlowDetail {
+  public func flow(
+    _ id: FlowID,
+    socketMessages: Int = 0
+  ) throws(EvidenceFailure) -> FlowDetail {
     try self.index.update()
     let found = try self.index.read { db -> (FlowDetail, [LogPosition])? in
       guard let record = try FlowRecord.fetch(id, db) else { return nil }
@@ -136,17 +143,27 @@ public final class CaseReader: Sendable {
       ).compactMap { row in
         FindingRecord(sequence: UInt64(clamping: row["seq"] as Int64), line: row["line"])
       }
+      detail.socketMessageCount =
+        try Int.fetchOne(
+          db,
+          sql: "SELECT COUNT(*) FROM line WHERE flow = ? AND type = 'message'",
+          arguments: [number]
+        ) ?? 0
       let positions = try Row.fetchAll(
         db,
         sql: """
           SELECT segment, offset FROM entry
-          WHERE connection = ? AND type IN ('decided', 'hello', 'handshake') ORDER BY seq
+          WHERE connection = ? AND type IN ('decided', 'hello', 'handshake', 'coverage')
+          ORDER BY seq
           """,
         arguments: [Int64(clamping: record.connection.number)]
-      ).map { row in
-        LogPosition(segment: row["segment"], offset: UInt64(clamping: row["offset"] as Int64))
-      }
-      return (detail, positions + record.lines)
+      ).map { LogPosition($0) }
+      let notes = try Row.fetchAll(
+        db,
+        sql: "SELECT segment, offset FROM line WHERE flow = ? AND type = 'note' ORDER BY seq",
+        arguments: [number]
+      ).map { LogPosition($0) }
+      return (detail, positions + record.lines + notes)
     }
     guard let (start, positions) = found else {
       throw EvidenceFailure(.notFound, detail: "\(self.path): there is no flow \(id)")
@@ -155,6 +172,11 @@ public final class CaseReader: Sendable {
     for position in positions {
       guard let line = try self.log.line(at: position) else { continue }
       try detail.take(try LogEvent(line, in: self.path), self)
+    }
+    guard socketMessages > 0 else { return detail }
+    try self.forEachSocketMessage(of: id) { message throws(EvidenceFailure) in
+      detail.socketMessages.append(message)
+      return detail.socketMessages.count < socketMessages
     }
     return detail
   }
@@ -196,9 +218,7 @@ public final class CaseReader: Sendable {
         db,
         sql: "SELECT segment, offset FROM entry WHERE type = ? ORDER BY seq",
         arguments: [type]
-      ).map { row in
-        LogPosition(segment: row["segment"], offset: UInt64(clamping: row["offset"] as Int64))
-      }
+      ).map { LogPosition($0) }
     }
     var lines: [[UInt8]] = []
     for position in positions {
@@ -215,6 +235,8 @@ extension FlowDetail {
     switch event.type {
     case "note":
       if let text = members["text"]?.string { self.notes.append(text) }
+    case "coverage":
+      if let coverage = CoverageRecord(event) { self.coverage.append(coverage) }
     case "decided", "hello", "handshake":
       self.connection.append(event.line.bytes.array)
     case "head", "body", "trailers":

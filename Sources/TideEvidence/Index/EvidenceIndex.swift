@@ -5,7 +5,7 @@ internal import TideCore
 /// `flows.sqlite`: what the log says, by flow; made from the log and never the only place of anything.
 final class EvidenceIndex: Sendable {
   /// Raised whenever a table or the meaning of a column changes: an index of another version is made anew.
-  static let version = 1
+  static let version = 2
 
   private let queue: DatabaseQueue
   private let root: String
@@ -147,7 +147,7 @@ struct Checkpoint {
 enum IndexTables {
   /// Makes empty tables, whatever was there before.
   static func make(_ db: Database) throws {
-    for table in ["checkpoint", "flow", "finding", "entry"] {
+    for table in ["checkpoint", "flow", "finding", "entry", "line", "coverage"] {
       try db.execute(sql: "DROP TABLE IF EXISTS \(table)")
     }
     try db.execute(
@@ -167,6 +167,12 @@ enum IndexTables {
         CREATE TABLE entry (
           seq INTEGER PRIMARY KEY, type TEXT NOT NULL, connection INTEGER,
           segment INTEGER NOT NULL, offset INTEGER NOT NULL);
+        CREATE TABLE line (
+          seq INTEGER PRIMARY KEY, flow INTEGER NOT NULL, type TEXT NOT NULL,
+          segment INTEGER NOT NULL, offset INTEGER NOT NULL);
+        CREATE INDEX line_flow ON line (flow, type, seq);
+        CREATE TABLE coverage (
+          kind TEXT PRIMARY KEY, count INTEGER NOT NULL, example TEXT NOT NULL);
         CREATE INDEX entry_connection ON entry (connection) WHERE connection IS NOT NULL;
         PRAGMA user_version = \(EvidenceIndex.version);
         """

@@ -10,6 +10,13 @@ public struct FlowDetail: Sendable {
   public internal(set) var findings: [FindingRecord] = []
   /// What an operator should know of it.
   public internal(set) var notes: [String] = []
+  /// What was not seen on its connection, or kept from getting out of sight: once for each kind, so
+  /// that another flow may be the one it showed in.
+  public internal(set) var coverage: [CoverageRecord] = []
+  /// How many WebSocket messages and control frames it has.
+  public internal(set) var socketMessageCount = 0
+  /// The first of them, as many as were asked for.
+  public internal(set) var socketMessages: [SocketMessageRecord] = []
   /// The lines of its connection as recorded, JSON objects: `decided`, `hello`, `handshake`.
   public internal(set) var connection: [[UInt8]] = []
 
@@ -51,7 +58,7 @@ public struct FlowDetail: Sendable {
   }
 
   /// The flow as one JSON object: the members of `FlowRecord.json`, and `messages`, `found`, `notes`,
-  /// `connection`.
+  /// `coverage`, `socket_message_count`, `socket_messages`, `connection`.
   public var json: [UInt8] {
     var json = JSONWriter()
     json.beginObject()
@@ -83,6 +90,15 @@ public struct FlowDetail: Sendable {
     for finding in self.findings { json.raw(finding.json) }
     json.endArray()
     json.member("notes", self.notes)
+    json.key("coverage")
+    json.beginArray()
+    for coverage in self.coverage { coverage.write(into: &json) }
+    json.endArray()
+    json.member("socket_message_count", self.socketMessageCount)
+    json.key("socket_messages")
+    json.beginArray()
+    for message in self.socketMessages { message.write(into: &json) }
+    json.endArray()
     json.key("connection")
     json.beginArray()
     for line in self.connection { json.raw(line) }

@@ -24,7 +24,7 @@ public struct FlowRecord: Sendable {
   public let sni: String?
   /// The port that was asked for.
   public let port: UInt16
-  /// `http/1.1`, `tls` and so on.
+  /// `http/1.1`, `h2`, `grpc`, `websocket`, `tls`, `stream` or `tcp`.
   public let protocolName: String
   /// The address dialled; nil if none was.
   public let address: String?
@@ -44,7 +44,7 @@ public struct FlowRecord: Sendable {
   public internal(set) var requestBytes: UInt64?
   /// Bytes of response content; nil while the flow is open.
   public internal(set) var responseBytes: UInt64?
-  /// What was found, in order.
+  /// What was found, each kind, certainty and direction once, in the order of the first of each.
   public internal(set) var tags: [FindingTag] = []
   /// What the rules say; nil while the flow is open and nothing was found.
   public internal(set) var decided: String?
@@ -79,6 +79,8 @@ public struct FlowRecord: Sendable {
     public let certainty: String
     /// Which way the message goes.
     public let direction: String
+    /// How many of these were made.
+    public internal(set) var count = 1
   }
 
   /// Why a flow ended, as recorded.
@@ -92,7 +94,7 @@ public struct FlowRecord: Sendable {
   }
 
   /// How many findings were made.
-  public var findings: Int { self.tags.count }
+  public var findings: Int { self.tags.reduce(0) { $0 + $1.count } }
 }
 
 extension FlowRecord {
@@ -213,13 +215,15 @@ extension FlowRecord {
   /// Takes a finding line: until the flow ends, its verdict is the latest finding's.
   mutating func find(_ event: LogEvent) {
     let members = event.members
-    self.tags.append(
-      FindingTag(
-        kind: members["kind"]?.string ?? "",
-        certainty: members["certainty"]?.string ?? "",
-        direction: members["direction"]?.string ?? ""
-      )
+    let tag = FindingTag(
+      kind: members["kind"]?.string ?? "",
+      certainty: members["certainty"]?.string ?? "",
+      direction: members["direction"]?.string ?? ""
     )
+    let index = self.tags.firstIndex {
+      ($0.kind, $0.certainty, $0.direction) == (tag.kind, tag.certainty, tag.direction)
+    }
+    if let index { self.tags[index].count += 1 } else { self.tags.append(tag) }
     guard self.ended == nil else { return }
     self.decided = members["decided"]?.string
     self.applied = members["applied"]?.string

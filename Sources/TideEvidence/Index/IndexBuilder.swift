@@ -29,8 +29,13 @@ struct IndexBuilder {
         $0.take(head: event)
         $0.lines.append(line.position)
       }
-    case "body", "trailers", "note":
+    case "body", "trailers":
       try self.change(event) { $0.lines.append(line.position) }
+    case "message", "note":
+      try self.insert(line: event)
+    case "coverage":
+      try self.insert(entry: event)
+      try self.count(coverage: event)
     case "segment", "connection-end": break
     default:
       try self.insert(entry: event)
@@ -76,6 +81,28 @@ struct IndexBuilder {
         Int64(event.line.position.offset),
       ]
     )
+  }
+
+  /// What a flow may have any number of has rows of its own: its flow's row does not grow.
+  private func insert(line event: LogEvent) throws {
+    guard let flow = event.flow else { return }
+    try self.db.cachedStatement(
+      sql: "INSERT OR REPLACE INTO line VALUES (?, ?, ?, ?, ?)"
+    ).execute(
+      arguments: [
+        Int64(event.sequence), Int64(clamping: flow.number), event.type,
+        event.line.position.segment, Int64(event.line.position.offset),
+      ]
+    )
+  }
+
+  private func count(coverage event: LogEvent) throws {
+    guard let kind = event.members["kind"]?.string else { return }
+    try self.db.cachedStatement(
+      sql: """
+        INSERT INTO coverage VALUES (?, 1, ?) ON CONFLICT (kind) DO UPDATE SET count = count + 1
+        """
+    ).execute(arguments: [kind, event.members["detail"]?.string ?? ""])
   }
 
   private mutating func writeFlows() throws {
@@ -125,7 +152,7 @@ extension FlowRecord {
       json.endArray()
       error = String(decoding: json.bytes, as: UTF8.self)
     }
-    let tags = self.tags.map { "\($0.kind):\($0.certainty):\($0.direction)" }
+    let tags = self.tags.map { "\($0.kind):\($0.certainty):\($0.direction):\($0.count)" }
     let values: [(any DatabaseValueConvertible)?] = [
       Int64(clamping: self.flow.number), Int64(clamping: self.connection.number), self.device,
       self.client, self.started, self.ended, self.method, self.url, self.host, self.sni,
@@ -184,7 +211,8 @@ extension FlowRecord {
       return FindingTag(
         kind: parts.first ?? "",
         certainty: parts.dropFirst().first ?? "",
-        direction: parts.dropFirst(2).first ?? ""
+        direction: parts.dropFirst(2).first ?? "",
+        count: parts.dropFirst(3).first.flatMap { Int($0) } ?? 1
       )
     }
     self.decided = row[22]

@@ -8,6 +8,13 @@ internal import TideCrypto
 struct JSONWriter {
   private(set) var bytes: [UInt8] = []
 
+  /// Hands over what is written but for the last byte, which tells whether a comma is needed next.
+  mutating func takeAllButLast() -> [UInt8] {
+    guard let last = self.bytes.popLast() else { return [] }
+    defer { self.bytes = [last] }
+    return self.bytes
+  }
+
   mutating func removeAll() { self.bytes.removeAll(keepingCapacity: true) }
 
   mutating func beginObject() { self.open(0x7B) }
@@ -218,6 +225,11 @@ extension JSONWriter {
   mutating func member(_ name: StaticString, _ flow: FlowID) {
     self.key(name)
     self.identifier(0x66, flow.number)
+  }
+
+  mutating func member(_ name: StaticString, _ flow: FlowID?) {
+    self.key(name)
+    if let flow { self.identifier(0x66, flow.number) } else { self.null() }
   }
 
   mutating func member(_ name: StaticString, _ connection: ConnectionID) {

@@ -5,7 +5,8 @@ internal import TideCrypto
 /// Where contents lie: `bodies/ab/abcdef…` by the SHA-256 of the bytes as they were on the wire.
 ///
 /// A file is a sequence of Zstandard frames (RFC 8878 §3.1), each of at most 64 KiB of content and
-/// stating its size, so that writing and reading need no more memory than that.
+/// stating its size, so that writing and reading need no more memory than that. What is not over yet is
+/// in `bodies/tmp/`, named by flow, direction and stage, so that it can be told whose it was after a kill.
 enum BodyLayout {
   /// The most content of one frame, in bytes.
   static let frameContent = 64 << 10
@@ -13,6 +14,23 @@ enum BodyLayout {
   static let level: Int32 = 1
 
   static func relativePath(_ hex: String) -> String { "bodies/\(hex.prefix(2))/\(hex)" }
+
+  /// `bodies/tmp/f-000042.request.original`.
+  static func temporaryPath(_ key: BodyKey) -> String {
+    "bodies/tmp/\(key.flow).\(key.direction.rawValue).\(key.stage.rawValue)"
+  }
+
+  /// The key in the name of a temporary file; nil if it is another one.
+  static func key(ofTemporary name: String) -> BodyKey? {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0].hasPrefix("f-"), let flow = FlowID(text: parts[0]),
+      let direction = Direction(rawValue: String(parts[1])),
+      let stage = BodyStage(rawValue: String(parts[2]))
+    else { return nil }
+    let key = BodyKey(flow: flow, direction: direction, stage: stage)
+    // Only as we spell it: under its key it must be found again.
+    return self.temporaryPath(key) == "bodies/tmp/" + name ? key : nil
+  }
 }
 
 /// A digest as a key: 32 bytes without an array.
@@ -32,13 +50,19 @@ struct DigestKey: Hashable, Sendable {
 }
 
 /// Writes contents; confined to the writer's thread.
+///
+/// No file stays open: a frame is an open, a write and a close. So thousands of bodies that grow at once
+/// need no descriptors, and `pendingBytes` of memory, which its owner keeps within bounds.
 struct BodyStore {
   private let root: String
   private let access: StorageAccess
   private var known: Set<DigestKey> = []
   private var folders: Set<String> = []
   private var stored: [String] = []
-  private var temporaries: UInt64 = 0
+  /// The memory of all pieces that wait for their frame to be full.
+  var pendingBytes = 0
+  /// Counts the sweeps that spill what has waited long.
+  var sweep: UInt64 = 1
 
   init(root: String, access: StorageAccess) {
     self.root = root
@@ -51,29 +75,50 @@ struct BodyStore {
   mutating func put(_ content: Bytes) throws(Abandoned) -> [UInt8] {
     let digest = Digest.sha256.hash(content)
     guard try !self.isKnown(digest) else { return digest }
-    let temporary = self.makeTemporary()
+    let temporary = "\(self.root)/bodies/tmp/content"
+    var frames: [UInt8] = []
     var start = 0
     repeat {
       let end = min(start + BodyLayout.frameContent, content.count)
-      try self.append(content.slice(start..<end), to: temporary)
+      frames.append(contentsOf: Self.frame(content.slice(start..<end)))
       start = end
     } while start < content.count
+    try self.access.append(frames, to: temporary)
     try self.keep(temporary, as: digest)
     return digest
   }
 
-  func append(_ content: Bytes, to temporary: String) throws(Abandoned) {
-    let frame = Zstd.compress(content, level: BodyLayout.level)
-    try self.access.append(frame.array, to: temporary)
+  /// Adds one frame to the file of a content that is not over.
+  func append(_ content: Bytes, to key: BodyKey) throws(Abandoned) {
+    try self.access.append(Self.frame(content).array, to: self.temporaryPath(key))
   }
 
-  mutating func makeTemporary() -> String {
-    self.temporaries += 1
-    return "\(self.root)/bodies/tmp/\(self.temporaries)"
+  /// Gives the file of a content that is over its name; or removes it if the content is there already.
+  mutating func keep(_ key: BodyKey, as digest: [UInt8]) throws(Abandoned) {
+    let temporary = self.temporaryPath(key)
+    if try self.isKnown(digest) {
+      try self.access.remove(temporary)
+    } else {
+      try self.keep(temporary, as: digest)
+    }
+  }
+
+  /// The paths of what was stored since the last call, for making it durable.
+  mutating func takeStored() -> [String] {
+    defer { self.stored.removeAll() }
+    return self.stored
+  }
+
+  private func temporaryPath(_ key: BodyKey) -> String {
+    "\(self.root)/\(BodyLayout.temporaryPath(key))"
+  }
+
+  private static func frame(_ content: Bytes) -> Bytes {
+    Zstd.compress(content, level: BodyLayout.level)
   }
 
   /// Gives a finished temporary file its name.
-  mutating func keep(_ temporary: String, as digest: [UInt8]) throws(Abandoned) {
+  private mutating func keep(_ temporary: String, as digest: [UInt8]) throws(Abandoned) {
     let hex = Hex.encode(digest)
     let folder = String(hex.prefix(2))
     if self.folders.insert(folder).inserted {
@@ -84,15 +129,9 @@ struct BodyStore {
     self.remember(digest)
   }
 
-  /// The paths of what was stored since the last call, for making it durable.
-  mutating func takeStored() -> [String] {
-    defer { self.stored.removeAll() }
-    return self.stored
-  }
-
   /// Whether a content is there already; most that come twice come soon, so it is seldom asked of the
   /// file system.
-  mutating func isKnown(_ digest: [UInt8]) throws(Abandoned) -> Bool {
+  private mutating func isKnown(_ digest: [UInt8]) throws(Abandoned) -> Bool {
     if self.known.contains(DigestKey(digest)) { return true }
     let path = "\(self.root)/\(BodyLayout.relativePath(Hex.encode(digest)))"
     guard self.access.exists(path) else { return false }
@@ -100,61 +139,8 @@ struct BodyStore {
     return true
   }
 
-  func discard(_ temporary: String) throws(Abandoned) { try self.access.remove(temporary) }
-
   private mutating func remember(_ digest: [UInt8]) {
     if self.known.count >= 65_536 { self.known.removeAll(keepingCapacity: true) }
     self.known.insert(DigestKey(digest))
-  }
-}
-
-/// A content that arrives in pieces: hashed as it comes, at most one frame of it in memory.
-final class OpenBody {
-  let key: BodyKey
-  private(set) var size: UInt64 = 0
-  /// Whether a piece was dropped: what follows is not kept, for it would not be where it belongs.
-  var isCut = false
-  private var hasher = SHA256Hasher()
-  private var pending = Bytes()
-  private var temporary: String?
-
-  init(_ key: BodyKey) { self.key = key }
-
-  func append(_ content: Bytes, _ store: inout BodyStore) throws(Abandoned) {
-    guard !self.isCut else { return }
-    self.hasher.update(content)
-    self.size += UInt64(content.count)
-    var rest = content
-    while self.pending.count + rest.count > BodyLayout.frameContent {
-      let room = BodyLayout.frameContent - self.pending.count
-      self.pending.append(rest.slice(0..<room))
-      rest = rest.dropping(first: room)
-      let temporary = self.temporary ?? store.makeTemporary()
-      self.temporary = temporary
-      try store.append(self.pending, to: temporary)
-      self.pending = Bytes()
-    }
-    self.pending.append(rest)
-  }
-
-  /// Keeps the content under its digest, which it returns.
-  func finish(_ store: inout BodyStore) throws(Abandoned) -> [UInt8] {
-    let digest = self.hasher.finish()
-    let isKnown = try store.isKnown(digest)
-    guard let temporary = self.temporary else {
-      if !isKnown {
-        let temporary = store.makeTemporary()
-        try store.append(self.pending, to: temporary)
-        try store.keep(temporary, as: digest)
-      }
-      return digest
-    }
-    if isKnown {
-      try store.discard(temporary)
-    } else {
-      try store.append(self.pending, to: temporary)
-      try store.keep(temporary, as: digest)
-    }
-    return digest
   }
 }

@@ -66,7 +66,12 @@ struct EventLog: ~Copyable {
   mutating func end() { self.chain.end(in: &self.json) }
 
   /// Takes the paths of bodies just stored, so that the next sync covers them.
-  mutating func note(bodies paths: [String]) { self.newBodies += paths }
+  ///
+  /// More than `Storage.sync` takes one by one need not be told apart, however long a sync lasts.
+  mutating func note(bodies paths: [String]) {
+    let room = PosixStorage.mostSyncedPaths + 1 - self.newBodies.count
+    self.newBodies += paths.prefix(max(0, room))
+  }
 
   /// Hands what is written to the system.
   mutating func flush() throws(Abandoned) {

@@ -23,7 +23,7 @@ struct BodyKey: Hashable, Sendable {
 struct DroppedCount: Equatable, Sendable {
   /// Whole events.
   var events: UInt64 = 0
-  /// Pieces of bodies.
+  /// Pieces of bodies, and payloads of messages.
   var pieces: UInt64 = 0
   /// The bytes of those pieces.
   var bytes: UInt64 = 0
@@ -36,6 +36,8 @@ struct RecordedBatch: Sendable {
   var items: [RecordedItem] = []
   /// Bodies that lack what would have followed their pieces in `items`.
   var cutBodies: Set<BodyKey> = []
+  /// Whether more bodies were cut than `cutBodies` tells apart: then all count as cut.
+  var cutsAll = false
   var dropped = DroppedCount()
   /// Whether nothing follows.
   var isLast = false
@@ -43,6 +45,9 @@ struct RecordedBatch: Sendable {
 
 /// Where event loops leave events for the writer: a locked append, no system call until it is half full.
 final class EvidenceRing: Sendable {
+  /// How many cut bodies a batch tells apart: a disk may stay full for hours.
+  static let mostCutBodies = 65_536
+
   private struct State {
     var batch = RecordedBatch()
     var bytes = 0
@@ -85,16 +90,40 @@ final class EvidenceRing: Sendable {
       return self.offer(.timed(event, .now), size: content.count, body: nil)
     case .hello(_, let facts, _):
       return self.offer(.event(event), size: facts.raw.count, body: nil)
-    case .connectionOpened, .destinationDecided, .handshake, .flowStarted, .findings, .note,
-      .flowEnded, .connectionClosed:
+    case .message(let flow, let direction, let stage, let message, let time):
+      // Where there is no room for the payload, that a message passed is still worth a line.
+      return self.offer(
+        .event(event),
+        size: message.payload.count,
+        body: nil,
+        without: message.payload.isEmpty
+          ? nil : .event(.message(flow, direction, stage, message.withoutPayload, time: time))
+      )
+    case .connectionOpened, .destinationDecided, .handshake, .flowStarted, .coverage, .findings,
+      .note, .flowEnded, .connectionClosed:
       return self.offer(.event(event), size: 0, body: nil)
     }
   }
 
-  func offer(_ item: RecordedItem, size: Int, body: BodyKey?) -> Offer {
+  /// Takes an item, or what `lesser` has of it where its payload finds no room.
+  func offer(
+    _ item: RecordedItem,
+    size: Int,
+    body: BodyKey?,
+    without lesser: @autoclosure () -> RecordedItem? = nil
+  ) -> Offer {
     let (offer, wakes) = self.state.withLock { state -> (Offer, Bool) in
       if state.batch.isLast { return (.accepted, false) }
       let isFull = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
+      var item = item
+      var size = size
+      if isFull, !self.isRequired, let lesser = lesser() {
+        state.batch.dropped.pieces += 1
+        state.batch.dropped.bytes += UInt64(size)
+        state.droppedEver += 1
+        item = lesser
+        size = 0
+      }
       if isFull, !self.isRequired, self.drop(size: size, body: body, &state) {
         return (.accepted, false)
       }
@@ -172,6 +201,23 @@ final class EvidenceRing: Sendable {
     state.batch.dropped.pieces += 1
     state.batch.dropped.bytes += UInt64(size)
     state.droppedEver += 1
-    state.batch.cutBodies.insert(body)
+    if state.batch.cutBodies.count < Self.mostCutBodies {
+      state.batch.cutBodies.insert(body)
+    } else {
+      state.batch.cutsAll = true
+    }
+  }
+}
+
+extension SocketMessage {
+  /// What is left of a message whose payload is not kept.
+  fileprivate var withoutPayload: SocketMessage {
+    SocketMessage(
+      kind: self.kind,
+      payload: Bytes(),
+      size: self.size,
+      frames: self.frames,
+      isCompressed: self.isCompressed
+    )
   }
 }

@@ -70,9 +70,16 @@ extension EvidenceWriter {
     case .trailers(let flow, let direction, let stage, let content):
       try self.write("trailers", flow, direction, stage, content, at: offered ?? .now)
     case .body(let id, let direction, let stage, let content):
-      guard self.settings.keepsBodies, let flow = self.flows[id] else { return }
-      let key = BodyKey(flow: id, direction: direction, stage: stage)
-      try self.body(key, of: flow).append(content, &self.bodies)
+      try self.append(content, to: BodyKey(flow: id, direction: direction, stage: stage))
+    case .message(let flow, let direction, let stage, let message, let time):
+      try self.write(message, flow, direction, stage, at: time)
+    case .coverage(let connection, let flow, let kind, let detail, let time):
+      try self.log.begin("coverage", at: time)
+      self.log.json.member("connection", connection)
+      self.log.json.member("flow", flow)
+      self.log.json.member("kind", kind.rawValue)
+      self.log.json.member("detail", detail)
+      self.log.end()
     case .findings(let flow, let findings, let verdict, let time):
       for finding in findings { try self.write(finding, in: flow, verdict, at: time) }
     case .note(let flow, let text, let time):
@@ -84,6 +91,7 @@ extension EvidenceWriter {
       try self.write(end)
     case .connectionClosed(let connection, let failure, let time):
       self.connections[connection] = nil
+      if self.hasLostEvents { try self.finishFlows(of: connection, at: time) }
       try self.log.begin("connection-end", at: time)
       self.log.json.member("connection", connection)
       self.log.json.member(failure: failure)
@@ -182,6 +190,31 @@ extension EvidenceWriter {
       self.log.json.key("data")
       self.log.json.base64(content)
     }
+    self.log.end()
+  }
+
+  /// Writes a message's line, and its payload into bodies/ unless it has none.
+  private mutating func write(
+    _ message: SocketMessage,
+    _ flow: FlowID,
+    _ direction: Direction,
+    _ stage: BodyStage,
+    at time: WallTime
+  ) throws(Abandoned) {
+    guard self.settings.keepsBodies else { return }
+    var digest: [UInt8]?
+    if !message.payload.isEmpty { digest = try self.bodies.put(message.payload) }
+    try self.log.begin("message", at: time)
+    self.log.json.member("flow", flow)
+    self.log.json.member("direction", direction.rawValue)
+    self.log.json.member("stage", stage.rawValue)
+    self.log.json.member("kind", message.kind.rawValue)
+    self.log.json.member("size", message.size)
+    self.log.json.member("frames", message.frames)
+    self.log.json.member("compressed", message.isCompressed)
+    self.log.json.key("sha256")
+    if let digest { self.log.json.hex(digest) } else { self.log.json.null() }
+    self.log.json.member("truncated", message.size > UInt64(message.payload.count))
     self.log.end()
   }
 

@@ -12,6 +12,8 @@ struct EvidenceWriter: ~Copyable {
     let facts: ConnectionFacts?
     let url: String
     var bodies: [OpenBody] = []
+    /// Whether pieces of it may have been dropped, it is not known of which body.
+    var isCut = false
 
     init(facts: ConnectionFacts?, url: String) {
       self.facts = facts
@@ -26,6 +28,10 @@ struct EvidenceWriter: ~Copyable {
   var connections: [ConnectionID: (facts: ConnectionFacts, members: [UInt8])] = [:]
   /// Bodies that end where the batch in hand ends.
   private var cutBodies: Set<BodyKey> = []
+  private var cutsAll = false
+  private var swept = ContinuousClock.now
+  /// Whether ends of flows may have been dropped; their connection's end then stands for them.
+  private(set) var hasLostEvents = false
   let settings: RecorderSettings
   let folder: CaseFolder
   private let ring: EvidenceRing
@@ -63,11 +69,14 @@ struct EvidenceWriter: ~Copyable {
       self.ring.wait()
       let batch = self.ring.take()
       self.cutBodies = batch.cutBodies
+      self.cutsAll = batch.cutsAll
       for item in batch.items {
         try self.write(item)
         if let gap = self.access.takeGap() { try self.write(gap, DroppedCount()) }
       }
-      self.cut(batch.cutBodies)
+      self.cut()
+      if batch.dropped.events > 0 { self.hasLostEvents = true }
+      try self.spillIfDue()
       self.log.note(bodies: self.bodies.takeStored())
       try self.log.flush()
       // Only now is it known whether this batch met a full disk.
@@ -106,6 +115,12 @@ struct EvidenceWriter: ~Copyable {
     self.log.json.member("keeps_bodies", self.settings.keepsBodies)
     self.log.json.member("evidence", self.settings.isRequired ? "required" : "best-effort")
     self.log.end()
+    for body in self.folder.salvaged {
+      try self.bodies.keep(body.key, as: body.digest)
+      try self.log.begin("body", at: .now)
+      body.write(into: &self.log.json)
+      self.log.end()
+    }
   }
 
   private mutating func write(_ gap: WriteGap?, _ dropped: DroppedCount) throws(Abandoned) {
@@ -131,18 +146,65 @@ struct EvidenceWriter: ~Copyable {
   }
 
   /// Marks bodies whose next piece was dropped, those too of which no piece came at all.
-  private mutating func cut(_ keys: Set<BodyKey>) {
-    for key in keys {
+  private mutating func cut() {
+    for key in self.cutBodies {
       guard let flow = self.flows[key.flow] else { continue }
       self.body(key, of: flow).isCut = true
+    }
+    guard self.cutsAll else { return }
+    for flow in self.flows.values {
+      flow.isCut = true
+      for body in flow.bodies { body.isCut = true }
     }
   }
 
   func body(_ key: BodyKey, of flow: OpenFlow) -> OpenBody {
     if let body = flow.bodies.first(where: { $0.key == key }) { return body }
-    let body = OpenBody(key)
+    let body = OpenBody(key, isCut: flow.isCut)
     flow.bodies.append(body)
     return body
+  }
+
+  /// Takes the next piece of a body.
+  mutating func append(_ content: Bytes, to key: BodyKey) throws(Abandoned) {
+    guard self.settings.keepsBodies, let flow = self.flows[key.flow] else { return }
+    try self.body(key, of: flow).append(content, &self.bodies)
+    if self.bodies.pendingBytes > self.settings.openBodyBytes { try self.spillLargest() }
+  }
+
+  /// Makes room in memory: what holds half of the mean or more goes to disk, down to half of the bound.
+  ///
+  /// All of those together hold more than half of it, so that a sweep is not soon followed by the next,
+  /// and many bodies that stand still leave room for those that move.
+  private mutating func spillLargest() throws(Abandoned) {
+    let count = self.flows.values.reduce(0) { $0 + $1.bodies.count }
+    let least = self.settings.openBodyBytes / max(1, count) / 2
+    for flow in self.flows.values {
+      for body in flow.bodies where body.pendingBytes >= max(1, least) {
+        try body.spill(&self.bodies)
+        guard self.bodies.pendingBytes > self.settings.openBodyBytes / 2 else { return }
+      }
+    }
+  }
+
+  /// Puts on disk what has waited in memory for long, so that a kill takes little of a long flow.
+  private mutating func spillIfDue() throws(Abandoned) {
+    let now = ContinuousClock.now
+    guard self.swept.duration(to: now) >= .nanoseconds(self.settings.spillInterval) else { return }
+    self.swept = now
+    for flow in self.flows.values {
+      for body in flow.bodies where body.hasWaited(self.bodies) { try body.spill(&self.bodies) }
+    }
+    self.bodies.sweep += 1
+  }
+
+  /// Writes the body lines of a connection's flows whose ends were dropped.
+  mutating func finishFlows(of connection: ConnectionID, at time: WallTime) throws(Abandoned) {
+    let lost = self.flows.filter { $0.value.facts?.connection == connection }
+    for (flow, open) in lost.sorted(by: { $0.key.number < $1.key.number }) {
+      self.flows[flow] = nil
+      try self.finishBodies(of: flow, open, isComplete: false, at: time)
+    }
   }
 
   /// Writes the body lines of a flow: contents are known only now that nothing more comes.
@@ -152,7 +214,7 @@ struct EvidenceWriter: ~Copyable {
     isComplete: Bool,
     at time: WallTime
   ) throws(Abandoned) {
-    for key in self.cutBodies where key.flow == id { self.body(key, of: flow).isCut = true }
+    self.cut(id, flow)
     for body in flow.bodies {
       let digest = try body.finish(&self.bodies)
       try self.log.begin("body", at: time)
@@ -166,5 +228,18 @@ struct EvidenceWriter: ~Copyable {
       self.log.end()
     }
     flow.bodies = []
+  }
+
+  /// Marks the bodies of a flow that ends in the batch in hand.
+  private func cut(_ id: FlowID, _ flow: OpenFlow) {
+    guard self.cutsAll || !self.cutBodies.isEmpty else { return }
+    for direction in Direction.allCases {
+      for stage in BodyStage.allCases {
+        let key = BodyKey(flow: id, direction: direction, stage: stage)
+        // Where it is not known which, there may be one of which no piece came at all.
+        guard self.cutBodies.contains(key) || self.cutsAll && stage == .original else { continue }
+        self.body(key, of: flow).isCut = true
+      }
+    }
   }
 }

@@ -21,6 +21,11 @@ public struct RecorderSettings: Sendable {
   var tick = 25
   /// After how long a write that failed is tried again, in milliseconds.
   var retryInterval = 1_000
+  /// How many bytes of bodies that are not over are in memory at most; beyond it they go to disk.
+  var openBodyBytes = 32 << 20
+  /// How long a piece of a body that is not over stays in memory, in nanoseconds, once or twice: what
+  /// is on disk outlives a kill.
+  var spillInterval: UInt64 = 5_000_000_000
   /// How large a segment grows, in bytes.
   var segmentSize: UInt64 = 64 << 20
 

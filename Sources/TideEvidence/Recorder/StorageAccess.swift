@@ -108,8 +108,11 @@ final class StorageAccess {
     try self.persist { () throws(EvidenceFailure) in try self.storage.makeFolder(path) }
   }
 
+  /// Removes a file, which then no longer counts towards the case's size.
   func remove(_ path: String) throws(Abandoned) {
+    let size = Folder.size(of: path) ?? 0
     try self.persist { () throws(EvidenceFailure) in try self.storage.remove(path) }
+    self.used -= min(self.used, size)
   }
 
   func exists(_ path: String) -> Bool { self.storage.exists(path) }

@@ -17,6 +17,7 @@ public enum CaseSealer {
       folder,
       after: folder.tail.chain,
       tornBytes: folder.tail.tornBytes,
+      salvaged: folder.salvaged,
       key: key,
       at: now
     )
@@ -26,11 +27,19 @@ public enum CaseSealer {
     _ folder: CaseFolder,
     after state: ChainState,
     tornBytes: UInt64 = 0,
+    salvaged: [SalvagedBody] = [],
     key: SigningKey,
     at now: WallTime
   ) throws(EvidenceFailure) {
     let root = folder.path
-    let last = try self.writeLastLines(root, after: state, tornBytes: tornBytes, at: now)
+    for body in salvaged { try body.keep(in: root) }
+    let last = try self.writeLastLines(
+      root,
+      after: state,
+      tornBytes: tornBytes,
+      salvaged: salvaged,
+      at: now
+    )
     let publicKey: [UInt8]
     do throws(CryptoFailure) {
       publicKey = try key.publicKeyPEM
@@ -55,6 +64,7 @@ public enum CaseSealer {
     _ root: String,
     after state: ChainState,
     tornBytes: UInt64,
+    salvaged: [SalvagedBody],
     at now: WallTime
   ) throws(EvidenceFailure) -> ChainState {
     let segment = try LogReader(root: root).segments.last ?? 1
@@ -64,6 +74,11 @@ public enum CaseSealer {
       chain.begin("recovered", at: now, in: &json)
       json.member("segment", segment)
       json.member("bytes", tornBytes)
+      chain.end(in: &json)
+    }
+    for body in salvaged {
+      chain.begin("body", at: now, in: &json)
+      body.write(into: &json)
       chain.end(in: &json)
     }
     chain.begin("sealed", at: now, in: &json)

@@ -132,6 +132,15 @@ private struct LogVerification: ~Copyable {
     case "body", "head", "trailers":
       guard let digest = event.members["sha256"]?.string else { return }
       try self.checkBody(digest, size: event.members["size"]?.unsigned, event.sequence)
+    case "message":
+      // Of a payload that was cut, `size` is that of the whole.
+      guard let digest = event.members["sha256"]?.string else { return }
+      let isWhole = event.members["truncated"]?.bool == false
+      try self.checkBody(
+        digest,
+        size: isWhole ? event.members["size"]?.unsigned : nil,
+        event.sequence
+      )
     case "handshake":
       for digest in event.members["chain"]?.array ?? [] {
         try self.checkBody(digest.string ?? "", size: nil, event.sequence)

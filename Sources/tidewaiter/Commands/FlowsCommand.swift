@@ -26,6 +26,13 @@ struct FlowsCommand: AsyncParsableCommand {
           self.show(flow)
           return true
         }
+        // Beside the rows, which others may read: what no row can show.
+        for coverage in self.json ? [] : try reader.coverage() {
+          Terminal.error(
+            "coverage of the whole case: \(coverage.kind.rawValue) on \(coverage.count) "
+              + (coverage.count == 1 ? "connection" : "connections")
+          )
+        }
       } catch {
         throw CommandFailure(error)
       }
@@ -69,8 +76,12 @@ struct FlowRow {
   }
 
   private static func kinds(_ flow: FlowRecord) -> String {
-    Dictionary(grouping: flow.tags, by: \.kind).sorted { $0.key < $1.key }
-      .map { $0.value.count == 1 ? $0.key : "\($0.key)x\($0.value.count)" }.joined(separator: ",")
+    var counts: [String: Int] = [:]
+    for tag in flow.tags { counts[tag.kind, default: 0] += tag.count }
+    let kinds = counts.sorted { $0.key < $1.key }.map { kind, count in
+      count == 1 ? kind : "\(kind)x\(count)"
+    }
+    return kinds.joined(separator: ",")
   }
 }
 

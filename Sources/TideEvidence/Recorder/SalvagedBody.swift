@@ -1,0 +1,78 @@
+internal import TideCore
+internal import TideCrypto
+
+/// What a recorder that was killed had put on disk of a body that was not over.
+///
+/// It stays in bodies/tmp/ until whoever continues or seals the case names it in a line.
+struct SalvagedBody: Sendable {
+  let key: BodyKey
+  let size: UInt64
+  let digest: [UInt8]
+
+  /// Reads what is in bodies/tmp/ up to its last whole frame, and removes what is of no use.
+  ///
+  /// - Parameters:
+  ///   - root: the case, locked.
+  ///   - nextFlow: the first number that the log has no flow of; a file of a later one has no meaning.
+  /// - Returns: what is worth a line, in the order of the flows.
+  /// - Throws: what the file system says.
+  static func find(in root: String, before nextFlow: UInt64) throws(EvidenceFailure) -> [Self] {
+    var found: [Self] = []
+    for name in try Folder.names(in: root + "/bodies/tmp") {
+      let path = root + "/bodies/tmp/" + name
+      guard let key = BodyLayout.key(ofTemporary: name), key.flow.number < nextFlow,
+        let body = try self.read(path, key)
+      else {
+        try PosixStorage().remove(path)
+        continue
+      }
+      found.append(body)
+    }
+    return found.sorted { $0.key.flow.number < $1.key.flow.number }
+  }
+
+  /// Keeps the content under its digest; for whoever has no `BodyStore`.
+  func keep(in root: String) throws(EvidenceFailure) {
+    let storage = PosixStorage()
+    let hex = Hex.encode(self.digest)
+    let temporary = root + "/" + BodyLayout.temporaryPath(self.key)
+    let final = root + "/" + BodyLayout.relativePath(hex)
+    if storage.exists(final) {
+      try storage.remove(temporary)
+    } else {
+      try storage.makeFolder("\(root)/bodies/\(hex.prefix(2))")
+      try storage.rename(temporary, to: final)
+      try storage.sync([final])
+    }
+  }
+
+  /// Writes the members of its `body` line.
+  func write(into json: inout JSONWriter) {
+    json.member("flow", self.key.flow)
+    json.member("direction", self.key.direction.rawValue)
+    json.member("stage", self.key.stage.rawValue)
+    json.member("size", self.size)
+    json.key("sha256")
+    json.hex(self.digest)
+    json.member("complete", false)
+  }
+
+  /// Reads a file and cuts what follows its last whole frame; nil if nothing is left.
+  private static func read(_ path: String, _ key: BodyKey) throws(EvidenceFailure) -> Self? {
+    var hasher = SHA256Hasher()
+    var size: UInt64 = 0
+    var reader = try BodyReader(path: path)
+    do throws(EvidenceFailure) {
+      while let piece = try reader.next() {
+        hasher.update(piece)
+        size += UInt64(piece.count)
+      }
+    } catch {
+      guard error.code == .malformed else { throw error }
+      let file = try PosixStorage().append(to: path)
+      try file.truncate(to: reader.offset)
+    }
+    guard size > 0 else { return nil }
+    return Self(key: key, size: size, digest: hasher.finish())
+  }
+}
