@@ -12,7 +12,9 @@ struct ConditionReader {
     "type", "size", "finding", "certainty",
   ]
   /// What a flow's protocol can be.
-  private static let protocols = ["http/1.1", "tls", "tcp"]
+  private static let protocols = [
+    "http/1.1", "h2", "grpc", "websocket", "stream", "tls", "tcp",
+  ]
   private static let headerPrefix = "header."
 
   init(_ reader: MappingReader, kinds: [String]) {

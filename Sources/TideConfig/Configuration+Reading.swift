@@ -5,7 +5,6 @@ import TideRegion
 extension Configuration {
   /// What PRODUCT.md section 5 promises and this version does not have: a line goes when its feature comes.
   static let unavailable: [Unavailable] = [
-    .except("none", "listen.auth"),
     .except("[]", "ca.permit"),
     .except("null", "ca.passphrase_file"),
     .except("null", "ca.pkcs11"),
@@ -40,7 +39,7 @@ extension Configuration {
     var root = MappingReader(document, session: session)
     root.readVersion()
     root.read("mode", .word, into: &self.mode)
-    self.readNetwork(&root)
+    self.readNetwork(&root, base)
     self.readTLS(&root, base)
     self.readRegions(&root, base)
     root.read("devices", .path(in: base), into: &self.devices)
@@ -57,12 +56,13 @@ extension Configuration {
     root.finish()
   }
 
-  private mutating func readNetwork(_ root: inout MappingReader) {
+  private mutating func readNetwork(_ root: inout MappingReader, _ base: String) {
     var listen = root.section("listen")
     listen.read("proxy", listOf: .listenAddress, empty: .refused, into: &self.listen.proxy)
     var allowed = [self.listen.allow]
     listen.read("allow", listOf: AddressWords.clients, empty: .refused, into: &allowed)
     self.listen.allow = allowed.flatMap { $0 }
+    self.listen.auth.read(&listen, base)
     listen.finish()
 
     var ui = root.section("ui")

@@ -76,6 +76,18 @@ extension Configuration {
     public var allow: [CIDR] = ["loopback", "private"].flatMap {
       AddressWords.clients.read($0) ?? []
     }
+    /// Who of these clients is served.
+    public var auth = Authentication.off
+  }
+
+  /// `listen.auth`: how a device says which one it is.
+  public enum Authentication: Hashable, Sendable {
+    /// Whoever `listen.allow` lets in is served.
+    case off
+    /// By user and password; the file is one of htpasswd's.
+    case basic(String)
+    /// By a token; the file has `NAME:TOKEN` lines.
+    case tokens(String)
   }
 
   /// `ui`: the dashboard and the API.

@@ -20,7 +20,8 @@ extension DeviceDocument {
       )
     }
     let match =
-      ip.map { "match: { ip: \"\($0)\" }" } ?? "match: {}                # { ip: ADDRESS or CIDR }"
+      ip.map { "match: { ip: \"\($0)\" }" }
+      ?? "match: {}                # { ip: ADDRESS or CIDR } or { user: NAME of listen.auth }"
     return """
       name: \(Self.quoted(name))
       \(match)

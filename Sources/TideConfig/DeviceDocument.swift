@@ -6,7 +6,6 @@ public enum DeviceDocument {
   /// What section 8 promises and this version does not have.
   static let unavailable: [Unavailable] = [
     .except("null", "match.mac"),
-    .except("null", "match.user"),
     .except("[]", "sdk_keys"),
   ]
 
@@ -31,11 +30,18 @@ public enum DeviceDocument {
     var addresses: [CIDR] = []
     var match = root.section("match")
     match.read("ip", listOf: .block, into: &addresses)
+    var users: [String] = []
+    match.read("user", listOf: .deviceName, into: &users)
     match.finish()
     let identifiers = Self.identifiers(&root) + Self.canaries(&root)
     root.finish()
     if let failure = session.problems.failure { throw failure }
-    return DeviceProfile(name: name ?? "", addresses: addresses, identifiers: identifiers)
+    return DeviceProfile(
+      name: name ?? "",
+      addresses: addresses,
+      users: users,
+      identifiers: identifiers
+    )
   }
 
   private static func identifiers(_ root: inout MappingReader) -> [DeviceProfile.Identifier] {
@@ -85,6 +91,8 @@ public enum DeviceDocument {
 
 extension ScalarForm where Value == String {
   /// A name that can stand in a file's name, a filter (`device:redmi`) and a comma-separated list.
+  ///
+  /// A proxy user's is one too: it becomes the device's where no profile has the user.
   static var deviceName: Self {
     Self(expected: "a name without blanks and / : , of at most 64 characters") { text in
       let isLegal = text.unicodeScalars.allSatisfy { scalar in

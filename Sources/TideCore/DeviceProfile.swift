@@ -4,6 +4,8 @@ public struct DeviceProfile: Hashable, Sendable {
   public let name: String
   /// The client addresses that are this device; empty matches none.
   public let addresses: [CIDR]
+  /// The proxy users that are this device; empty matches none.
+  public let users: [String]
   /// The values to search for, by kind, canaries included.
   public let identifiers: [Identifier]
 
@@ -22,9 +24,15 @@ public struct DeviceProfile: Hashable, Sendable {
   }
 
   /// Joins a profile.
-  public init(name: String, addresses: [CIDR], identifiers: [Identifier]) {
+  public init(
+    name: String,
+    addresses: [CIDR],
+    users: [String] = [],
+    identifiers: [Identifier]
+  ) {
     self.name = name
     self.addresses = addresses
+    self.users = users
     self.identifiers = identifiers
   }
 }

@@ -63,6 +63,7 @@ final class ConnectionDriver {
     case .close(let leg, let mode): self.close(leg, mode)
     case .resolve(let name): self.resolve(name)
     case .open(let id, let target): self.open(id, target)
+    case .authenticate(let credentials): self.authenticate(credentials)
     case .awaitRoom: self.loop.awaitRoom(self)
     case .finished: self.wanted = nil
     }
@@ -87,6 +88,13 @@ final class ConnectionDriver {
     let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
     self.loop.resolver.resolve(name, on: self.loop.eventLoop) { result in
       bound.value.handle(.resolved(name, result))
+    }
+  }
+
+  private func authenticate(_ credentials: ProxyCredentials) {
+    let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+    self.loop.authentication.check(credentials, on: self.loop.eventLoop) { user in
+      bound.value.handle(.authenticated(credentials, user: user))
     }
   }
 

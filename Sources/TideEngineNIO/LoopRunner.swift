@@ -9,6 +9,7 @@ import TideProxy
 final class LoopRunner {
   let eventLoop: any EventLoop
   let resolver: Resolver
+  let authentication: Authentication
   private let context: LoopContext
   private let settings: EngineSettings
   private let sink: any FlowEventSink
@@ -31,6 +32,7 @@ final class LoopRunner {
     context: LoopContext,
     settings: EngineSettings,
     resolver: Resolver,
+    authentication: Authentication,
     strangers: Strangers,
     sink: any FlowEventSink
   ) {
@@ -38,6 +40,7 @@ final class LoopRunner {
     self.context = context
     self.settings = settings
     self.resolver = resolver
+    self.authentication = authentication
     self.strangers = strangers
     self.sink = sink
   }

@@ -12,6 +12,7 @@ public final class NIOEngine: Sendable {
   private let settings: EngineSettings
   private let group: MultiThreadedEventLoopGroup
   private let resolver: Resolver
+  private let authentication: Authentication
   private let runners: [NIOLoopBound<LoopRunner>]
   /// A loop that has shut down never answers, so that nothing may be asked of one.
   private let isStopping = Atomic(false)
@@ -21,16 +22,20 @@ public final class NIOEngine: Sendable {
   /// - Parameters:
   ///   - settings: what holds for as long as it runs.
   ///   - sink: takes what is recorded.
+  ///   - authenticator: knows the proxy's users; nil if the proxy asks nobody who they are.
   ///   - onStranger: is told of a client that is not allowed, once per address, on any thread.
   ///   - context: makes a loop's context.
-  /// - Throws: what `context` throws.
+  /// - Throws: what `context` throws, or that the system has no randomness.
   public init(
     _ settings: EngineSettings,
     sink: any FlowEventSink,
+    authenticator: (any Authenticator)? = nil,
     onStranger: @escaping @Sendable (IPAddress) -> Void,
     context: @escaping @Sendable (Int) throws -> LoopContext
   ) async throws {
     self.settings = settings
+    let authentication = try Authentication(authenticator)
+    self.authentication = authentication
     self.group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, settings.loops))
     self.resolver = Resolver(hosts: settings.hosts, threads: 8)
     var runners: [NIOLoopBound<LoopRunner>] = []
@@ -47,6 +52,7 @@ public final class NIOEngine: Sendable {
             context: try context(number),
             settings: settings,
             resolver: resolver,
+            authentication: authentication,
             strangers: strangers,
             sink: sink
           )
@@ -90,6 +96,11 @@ public final class NIOEngine: Sendable {
     }
   }
 
+  /// Puts other users in force and forgets who was accepted; connections that were stay so.
+  public func replace(_ authenticator: any Authenticator) {
+    self.authentication.replace(authenticator)
+  }
+
   /// The number of open connections; 0 once the engine is stopping.
   public func connectionCount() async -> Int {
     self.isStopping.load(ordering: .acquiring) ? 0 : await self.openConnections()
@@ -121,6 +132,7 @@ public final class NIOEngine: Sendable {
       $0.end()
     }
     self.resolver.stop()
+    self.authentication.stop()
     try? await self.group.shutdownGracefully()
   }
 

@@ -40,6 +40,7 @@ struct Banner {
     row("regions", Self.regions(server))
     row("rules", Self.rules(server))
     row("devices", Self.devices(server.devices))
+    if configuration.listen.auth != .off { row("auth", server.authSummary) }
     if server.caseFolder.isContinued { row("case", "continued") }
     self.text = lines.joined(separator: "\n")
   }

@@ -51,7 +51,7 @@ struct ExplainedFlow: Encodable {
       candidates: decision.candidates,
       method: "GET",
       path: Bytes(target.path),
-      protocolName: "http/1.1"
+      protocols: ["http/1.1"]
     )
     self.subject = url
     self.candidates = Self.candidates(decision.candidates)
@@ -78,7 +78,7 @@ struct ExplainedFlow: Encodable {
         method: Bytes(record.method),
         path: Bytes(ExplainedTarget(record.url)?.path ?? "/"),
         size: .exactly(record.requestBytes ?? 0),
-        protocolName: record.protocolName
+        protocols: record.protocolName == "grpc" ? ["h2", "grpc"] : [record.protocolName]
       )
       let findings = detail.findings.map { finding in
         Finding(

@@ -24,6 +24,9 @@ final class ProxyServer: Sendable {
   let ruleFiles: [String]
   /// The profiles at the start.
   let devices: [DeviceProfile]
+  /// What devices are asked for, at the start.
+  let authSummary: String
+  private let access: ProxyAccess
   private let loader: RulingLoader
   private let engine: NIOEngine
   private let ruleCount: Mutex<Int>
@@ -54,6 +57,10 @@ final class ProxyServer: Sendable {
       secret: [UInt8](repeating: 0, count: 32)
     )
     let checked = try probe.load()
+    let access = ProxyAccess(configuration)
+    self.access = access
+    let users = try access.load()
+    self.authSummary = access.summary(users)
     let roots = try Self.roots(configuration, refusing: authority)
     let caseFolder = try Self.openCase(configuration, checked)
     self.caseFolder = caseFolder
@@ -102,6 +109,7 @@ final class ProxyServer: Sendable {
           timeouts: configuration.timeouts
         ),
         sink: recorder,
+        authenticator: users,
         onStranger: { client in
           log.notice(
             "client \(client) refused: not in listen.allow; if it is a device of yours, add its network"
@@ -116,6 +124,7 @@ final class ProxyServer: Sendable {
             clientTLS: TLSServerContext(),
             sink: recorder,
             site: site,
+            authentication: access.authentication,
             numbering: numbering,
             limits: limits,
             timeouts: configuration.timeouts
@@ -136,14 +145,16 @@ final class ProxyServer: Sendable {
     }
   }
 
-  /// Loads rules, devices and regions anew; the old ones stay in force if anything is wrong.
+  /// Loads rules, devices, regions and users anew; the old ones stay in force if anything is wrong.
   func reload() async throws(CommandFailure) -> String {
     let loaded = try self.loader.load()
+    let users = try self.access.load()
     do {
       try await self.engine.replace(loaded.ruling)
     } catch {
       throw CommandFailure(.runtime, "cannot put the rules in force: \(error)")
     }
+    if let users { self.engine.replace(users) }
     self.ruleCount.withLock { $0 = loaded.rules.count }
     let sources = loaded.ruleSources.map { "\($0.name) \($0.sha256)" }
     self.recorder.note(type: "reload", fields: ["rules": sources.joined(separator: ", ")])
@@ -168,6 +179,7 @@ final class ProxyServer: Sendable {
       "version": .text(Version.text),
       "mode": .text(self.configuration.mode.rawValue),
       "case": .text(self.caseFolder.path),
+      "auth": .text(self.authSummary),
       "proxy": .list(self.listen.map(\.description)),
       "connections": .number(await self.engine.connectionCount()),
       "events": .number(Int(clamping: statistics.events)),

@@ -172,6 +172,13 @@ struct DeviceFolder {
       if profiles.contains(where: { $0.name == profile.name }) {
         throw CommandFailure(.usage, "\(file): another file names a device \"\(profile.name)\" too")
       }
+      for user in profile.users {
+        guard let other = profiles.first(where: { $0.users.contains(user) }) else { continue }
+        throw CommandFailure(
+          .usage,
+          "\(file): the proxy user \"\(user)\" is the device \"\(other.name)\" already"
+        )
+      }
       profiles.append(profile)
     }
     return profiles

@@ -212,7 +212,7 @@ import Testing
   @Test("What comes in a later version is refused in as many words, its default is not")
   func unavailable() {
     let yaml = """
-      listen: { auth: { basic: users } }
+      ui: { listen: "127.0.0.1:0" }
       ca: { permit: [a.example], passphrase_file: p, pkcs11: "pkcs11:x", per_case: true }
       tls: { upstream_verify: mirror, revocation: fetch, crls: [a.crl], client_certs: [{}] }
       upstream: { resolver: ["192.0.2.53:53"] }
@@ -222,7 +222,6 @@ import Testing
     let suffix = " is not available in this version"
     #expect(
       problems(configuration: yaml) == [
-        "t.yaml:1:17: listen.auth other than none" + suffix,
         "t.yaml:2:15: ca.permit other than []" + suffix,
         "t.yaml:2:45: ca.passphrase_file other than null" + suffix,
         "t.yaml:2:56: ca.pkcs11 other than null" + suffix,
@@ -241,6 +240,54 @@ import Testing
     #expect(
       problems(configuration: "ca: { permt: [] }") == [
         "t.yaml:1:7: unknown key \"permt\" under ca; did you mean \"permit\"?"
+      ]
+    )
+  }
+
+  @Test(
+    "Authentication is off, by an htpasswd file or by a file of tokens, seen from the configuration"
+  )
+  func authentication() throws {
+    func auth(_ value: String) throws -> Configuration.Authentication {
+      try Configuration(yaml: "listen: { auth: \(value) }", path: "etc/t.yaml").listen.auth
+    }
+    #expect(Configuration.defaults.listen.auth == .off)
+    #expect(try auth("none") == .off)
+    #expect(try auth("{ basic: users }") == .basic("etc/users"))
+    #expect(try auth("{ tokens: /etc/tide/tokens }") == .tokens("/etc/tide/tokens"))
+  }
+
+  @Test(
+    "What is written under auth and is not one of its three forms never means that all are served"
+  )
+  func authenticationRefused() {
+    func problem(_ value: String) -> [String] {
+      problems(configuration: "listen: { auth: \(value) }")
+    }
+    let forms = "none, { basic: FILE } or { tokens: FILE }"
+    #expect(
+      problem("nne") == [
+        "t.yaml:1:17: listen.auth: expected \(forms), found \"nne\"; did you mean \"none\"?"
+      ]
+    )
+    #expect(problem("~") == ["t.yaml:1:17: listen.auth: expected \(forms), found nothing"])
+    #expect(problem("[]") == ["t.yaml:1:17: listen.auth: expected \(forms), found a list"])
+    #expect(
+      problem("{}") == ["t.yaml:1:17: listen.auth: expected \(forms), found an empty mapping"]
+    )
+    #expect(
+      problem("{ basic: a, tokens: b }") == [
+        "t.yaml:1:17: listen.auth: basic and tokens cannot both be"
+      ]
+    )
+    #expect(
+      problem("{ basci: a }") == [
+        "t.yaml:1:19: unknown key \"basci\" under listen.auth; did you mean \"basic\"?"
+      ]
+    )
+    #expect(
+      problem("{ basic: }") == [
+        "t.yaml:1:26: listen.auth.basic: expected a path, found nothing"
       ]
     )
   }

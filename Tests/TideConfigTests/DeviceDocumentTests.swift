@@ -45,11 +45,18 @@ import Testing
     #expect(try self.parse("name: a").addresses.isEmpty)
   }
 
+  @Test("A device may be known by its proxy users")
+  func users() throws {
+    #expect(try self.parse("name: a\nmatch: { user: redmi }").users == ["redmi"])
+    #expect(try self.parse("name: a\nmatch: { user: [a, b] }").users == ["a", "b"])
+    #expect(try self.parse("name: a").users.isEmpty)
+  }
+
   @Test("What is wrong in a profile is told with its place")
   func refused() {
     let yaml = """
       nam: a
-      match: { mac: "02:00:00:00:00:01", user: u, ip: phone }
+      match: { mac: "02:00:00:00:00:01", user: "a:b", ip: phone }
       identifiers: { imie: [1], opaque: [x], imsi: [~, [1]], email: "" }
       canary: { contact: [x, { nick: a }], sms: {} }
       sdk_keys: [{ name: a }]
@@ -59,8 +66,8 @@ import Testing
         "devices/d.yaml:1:1: the key \"name\" is missing",
         "devices/d.yaml:1:1: unknown key \"nam\"; did you mean \"name\"?",
         "devices/d.yaml:2:15: match.mac other than null is not available in this version",
-        "devices/d.yaml:2:42: match.user other than null is not available in this version",
-        "devices/d.yaml:2:49: match.ip: expected an address or a block such as 192.0.2.0/24, found \"phone\"",
+        "devices/d.yaml:2:42: match.user: expected a name without blanks and / : , of at most 64 characters, found \"a:b\"",
+        "devices/d.yaml:2:53: match.ip: expected an address or a block such as 192.0.2.0/24, found \"phone\"",
         "devices/d.yaml:3:16: unknown key \"imie\" under identifiers; did you mean \"imei\"?",
         "devices/d.yaml:3:27: unknown key \"opaque\" under identifiers",
         "devices/d.yaml:3:47: identifiers.imsi: expected text, found nothing",

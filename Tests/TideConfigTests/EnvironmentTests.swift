@@ -56,6 +56,20 @@ import Testing
     #expect(configuration.loops == nil)
   }
 
+  @Test("Authentication is set by the variable of its form, and taken back by none")
+  func authentication() throws {
+    var configuration = Configuration.defaults
+    try configuration.apply(environment: ["TIDEWAITER_LISTEN_AUTH_TOKENS": "lab/tokens"])
+    #expect(configuration.listen.auth == .tokens("lab/tokens"))
+    try configuration.apply(environment: ["TIDEWAITER_LISTEN_AUTH": "none"])
+    #expect(configuration.listen.auth == .off)
+    #expect(
+      self.problems(["TIDEWAITER_LISTEN_AUTH": "basic"]) == [
+        "TIDEWAITER_LISTEN_AUTH: listen.auth: expected none, { basic: FILE } or { tokens: FILE }, found \"basic\""
+      ]
+    )
+  }
+
   @Test("A variable that is known to mean something else is left alone")
   func others() throws {
     var configuration = Configuration.defaults

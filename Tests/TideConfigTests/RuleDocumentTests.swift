@@ -181,7 +181,11 @@ import Testing
         "3:11: when.finding: expected a kind of finding such as imei, found \"imie\"; did you mean \"imei\"?"
       ),
       ("direction: up", "3:12: when.direction: expected request or response, found \"up\""),
-      ("protocol: http", "3:11: when.protocol: expected http/1.1, tls or tcp, found \"http\""),
+      (
+        "protocol: http",
+        "3:11: when.protocol: expected http/1.1, h2, grpc, websocket, stream, tls or tcp, "
+          + "found \"http\""
+      ),
       (
         "type: json",
         "3:7: when.type: expected a media type such as application/json or image/*, found \"json\""

@@ -23,10 +23,6 @@ import TideCore
     let response = self.blocked.render(accept: "text/html,*/*;q=0.8", acceptLanguage: "en")
     #expect(response.status == 451)
     #expect(response.field("Link") == "<http://tidewaiter.internal/>; rel=\"blocked-by\"")
-    #expect(
-      response.field("Proxy-Status")
-        == "tidewaiter; error=http_request_denied; details=\"blocked-by-rule\""
-    )
     #expect(response.field("Cache-Control") == "no-store")
     #expect(response.field("Content-Type") == "text/html; charset=utf-8")
     let text = response.body.text
@@ -78,16 +74,52 @@ import TideCore
     }
   }
 
-  @Test("The proxy's error type tells the server's fault from the client's")
-  func proxyErrors() {
-    func type(_ code: FlowFailure.Code, _ origin: FlowFailure.Origin) -> ProxyError {
-      ProxyError(FlowFailure(code, origin: origin, detail: ""))
+  @Test(
+    "Each status that the proxy answers with has a page in both languages and a JSON form, never to be kept",
+    arguments: [
+      (407, FlowFailure.Code.authenticationRequired), (421, .misdirected), (421, .fronting),
+      (431, .headTooLarge), (451, .notRedactable), (503, .overLimit),
+    ]
+  )
+  func statuses(status: Int, code: FlowFailure.Code) throws {
+    let page = BlockPage(
+      status: status,
+      failure: FlowFailure(code, origin: .downstream, detail: "why"),
+      host: "files.example",
+      mode: .block,
+      caseName: "a"
+    )
+    for language in ["en", "zh-TW"] {
+      let response = page.render(accept: "text/html", acceptLanguage: language)
+      #expect(response.status == status)
+      #expect(response.field("Cache-Control") == "no-store")
+      #expect(response.field("Content-Language") == language)
+      #expect(response.body.text.contains("\(status) \(code.rawValue)"))
+      #expect(response.body.text.contains("<dd>why</dd>"))
     }
-    #expect(type(.malformedMessage, .upstream) == .httpProtocolError)
-    #expect(type(.malformedMessage, .downstream) == .httpRequestError)
-    #expect(type(.truncated, .upstream) == .httpResponseIncomplete)
-    #expect(type(.untrustedUpstream, .upstream) == .tlsCertificateError)
-    #expect(type(.specialUse, .downstream) == .destinationIPProhibited)
+    let response = page.render(accept: "application/json", acceptLanguage: "")
+    #expect(response.field("Cache-Control") == "no-store")
+    let object = try JSONSerialization.jsonObject(with: Data(response.body.array))
+    let document = try #require(object as? [String: Any])
+    #expect(document["error"] as? String == code.rawValue)
+    #expect(document["status"] as? Int == status)
+    #expect(document["detail"] as? String == "why")
+  }
+
+  @Test("Who is asked to say who they are is told where to enter it")
+  func asked() {
+    let page = BlockPage(
+      status: 407,
+      failure: FlowFailure(.authenticationRequired, origin: .downstream, detail: ""),
+      host: "",
+      mode: .record,
+      caseName: "a"
+    )
+    let english = page.render(accept: "", acceptLanguage: "en").body.text
+    #expect(english.contains("<h1>Tidewaiter asks who you are</h1>"))
+    #expect(english.contains("proxy settings of the Wi-Fi"))
+    #expect(!english.contains("Destination"), "nothing was asked for yet")
+    #expect(page.render(accept: "", acceptLanguage: "zh").body.text.contains("使用者名稱"))
   }
 }
 

@@ -76,12 +76,14 @@ public enum SecretFile {
   ///   - path: the file.
   ///   - what: what it holds, for the message: `CA key`.
   ///   - limit: the most bytes that it can sensibly have.
+  ///   - othersMayRead: whether what it holds is of no use to others.
   /// - Returns: the content.
   /// - Throws: `.readableByOthers`, `.missing`, `.wrongKind`, `.tooLarge`, `.system`.
   public static func read(
     _ path: String,
     holding what: String,
-    limit: Int = 64 << 10
+    limit: Int = 64 << 10,
+    othersMayRead: Bool = false
   ) throws(FileFailure) -> Bytes {
     // Without O_NONBLOCK a FIFO in the file's place would hold us for ever.
     guard let file = Descriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) else {
@@ -91,7 +93,7 @@ public enum SecretFile {
     guard state.st_mode & S_IFMT == S_IFREG else {
       throw FileFailure(.wrongKind, path: path, detail: "is not a regular file")
     }
-    guard state.st_mode & 0o077 == 0 else {
+    guard othersMayRead || state.st_mode & 0o077 == 0 else {
       let mode = String(state.st_mode & 0o7777, radix: 8)
       throw FileFailure(
         .readableByOthers,

@@ -60,7 +60,7 @@ public struct BlockPage: Sendable {
   /// - Returns: the whole response.
   public func render(accept: String, acceptLanguage: String) -> PageResponse {
     let language = PageLanguage(query: "", acceptLanguage: acceptLanguage)
-    var extra = [("Proxy-Status", self.proxyStatus)]
+    var extra: [(String, String)] = []
     if self.status == 451 {
       // RFC 7725 §4 asks for the identity of whoever blocks: this proxy.
       extra.append(("Link", "<http://\(OnboardingSite.host)/>; rel=\"blocked-by\""))
@@ -77,14 +77,11 @@ public struct BlockPage: Sendable {
       .response(status: self.status, main: self.html(language), extra: extra)
   }
 
-  /// RFC 9209 §2: our name, the error's type, and our own name for it.
-  private var proxyStatus: String {
-    let type = ProxyError(self.failure).rawValue
-    return "tidewaiter; error=\(type); details=\"\(self.failure.code.rawValue)\""
-  }
-
   private var title: Phrase {
     if self.rule != nil { return Phrase("Blocked by a rule", "已由規則阻擋") }
+    if self.failure.code == .authenticationRequired {
+      return Phrase("Tidewaiter asks who you are", "Tidewaiter 需要確認您的身分")
+    }
     switch self.failure.origin {
     case .downstream: return Phrase("Tidewaiter refused this request", "Tidewaiter 拒絕了這個請求")
     case .upstream: return Phrase("The server could not be used", "無法使用該伺服器")
@@ -102,7 +99,7 @@ public struct BlockPage: Sendable {
       }
       rows.append((Phrase("Region", "地區"), rule.region))
     }
-    rows.append((Phrase("Destination", "目的地"), self.host))
+    if !self.host.isEmpty { rows.append((Phrase("Destination", "目的地"), self.host)) }
     if !self.failure.detail.isEmpty {
       rows.append((Phrase("Detail", "細節"), self.failure.detail))
     }

@@ -68,6 +68,18 @@ struct BlockText {
           "隱藏目的地的 App 會這麼做。紀錄中已有記載。"
         )
       )
+    case .authenticationRequired:
+      self.init(
+        Phrase(
+          "This proxy serves only devices that say who they are.",
+          "這個代理伺服器只服務表明身分的裝置。"
+        ),
+        Phrase(
+          "Enter the user name and the password, or the token, in the proxy settings of the Wi-Fi. "
+            + "Whoever runs the audit has them.",
+          "請在 Wi-Fi 的代理伺服器設定中輸入使用者名稱與密碼，或權杖。請向執行稽核的人索取。"
+        )
+      )
     case .specialUse:
       self.init(
         Phrase(

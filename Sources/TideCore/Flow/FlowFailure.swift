@@ -48,6 +48,8 @@ public struct FlowFailure: Error, Hashable, Sendable {
     case fronting
     /// Redaction could not be done soundly, and the rule says block.
     case notRedactable = "not-redactable"
+    /// The proxy wants to know who the device is, and was not told (RFC 9110 §11.7).
+    case authenticationRequired = "authentication-required"
     /// What cannot be inspected does not go to a region that a rule names.
     case opaque
     /// A limit of ours was reached.

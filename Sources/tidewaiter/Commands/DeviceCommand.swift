@@ -94,19 +94,22 @@ struct DeviceCommand: ParsableCommand {
 struct DeviceRow: Encodable {
   let name: String
   let addresses: [String]
+  let users: [String]
   let identifiers: [String: Int]
 
   init(_ profile: DeviceProfile) {
     self.name = profile.name
     self.addresses = profile.addresses.map(\.description)
+    self.users = profile.users
     self.identifiers = Dictionary(grouping: profile.identifiers, by: \.kind.name)
       .mapValues(\.count)
   }
 
   var text: String {
     let kinds = self.identifiers.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-    let addresses = self.addresses.isEmpty ? "no address" : self.addresses.joined(separator: ", ")
+    let known = self.addresses + self.users.map { "user \($0)" }
+    let match = known.isEmpty ? "no address" : known.joined(separator: ", ")
     return
-      "\(self.name)  \(addresses)  \(kinds.isEmpty ? "no values" : kinds.joined(separator: ", "))"
+      "\(self.name)  \(match)  \(kinds.isEmpty ? "no values" : kinds.joined(separator: ", "))"
   }
 }

@@ -57,6 +57,10 @@ struct DoctorCommand: AsyncParsableCommand {
       let profiles = try DeviceFolder(configuration).profiles()
       return profiles.isEmpty ? "none" : profiles.map(\.name).joined(separator: ", ")
     }
+    check("auth") {
+      let access = ProxyAccess(configuration)
+      return access.summary(try access.load())
+    }
     check("inspectors") {
       let names = InspectionPlan.builtinInspectorNames.joined(separator: ", ")
       let plan = try InspectionPlan(

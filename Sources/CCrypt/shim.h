@@ -1,0 +1,3 @@
+// libxcrypt: crypt_ra verifies bcrypt hashes with memory of its own.
+#pragma once
+#include <crypt.h>
