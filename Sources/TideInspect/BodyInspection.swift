@@ -17,8 +17,7 @@ public final class BodyInspection {
   private static let step = 4 << 10
 
   private let context: InspectionContext
-  private let fields: HeaderFields
-  private let direction: Direction
+  private let content: Content
   private let coding: BodyFacts.Coding
   private var stage = Stage.inspecting
   private var decoder: GzipDecoder?
@@ -39,11 +38,10 @@ public final class BodyInspection {
   /// True of an unknown coding from the start. A rule that enforces goes to its `otherwise`.
   public private(set) var isIncomplete = false
 
-  init(_ context: InspectionContext, _ head: MessageHead, _ direction: Direction) {
+  init(_ context: InspectionContext, _ content: Content) {
     self.context = context
-    self.fields = head.fields
-    self.direction = direction
-    self.coding = BodyFacts.coding(head.fields)
+    self.content = content
+    self.coding = BodyFacts.coding(content.fields)
     if case .unknown(let name) = self.coding {
       self.isIncomplete = true
       self.notes.append("unknown content coding \(name.prefix(32)): inspected as it is")
@@ -81,6 +79,13 @@ public final class BodyInspection {
     }
     self.settle(Bytes(), isFinal: true, &findings)
     self.stage = .finished
+  }
+
+  /// What would be found beyond what is settled if the content ended here; changes nothing.
+  public var findingsIfOver: [Finding] {
+    guard case .inspecting = self.stage, var strand = self.strand else { return [] }
+    let matches = strand.receive(Bytes(), isFinal: true, self.context.scanner)
+    return matches.map { strand.finding($0) }
   }
 
   /// How many bytes of the content, from its start, surely belong to no match that is still open.
@@ -180,13 +185,7 @@ public final class BodyInspection {
       case .identity, .unknown: []
       case .deflate(let name, _): [name]
       }
-    let part = Part(
-      location: .body,
-      direction: self.direction,
-      syntax: BodyFacts.syntax(self.fields, firstByte: firstByte),
-      layers: layers
-    )
-    return Strand(part, self.context.plan)
+    return Strand(self.content.part(firstByte: firstByte, layers: layers), self.context.plan)
   }
 
   private func stop(_ note: String, isOverLimit: Bool, _ findings: inout [Finding]) {

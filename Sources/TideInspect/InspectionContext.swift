@@ -46,13 +46,18 @@ public final class InspectionContext {
   /// Not in a response that is an image, sound, film or font: whatever it holds, it is not the
   /// device's to leak.
   public func makeBodyInspection(head: MessageHead, direction: Direction) -> BodyInspection? {
-    let hasReader = self.scanner != nil || !self.plan.inspectors(direction, .body).isEmpty
-    guard hasReader else { return nil }
-    switch direction {
+    self.makeInspection(of: Content(direction: direction, fields: head.fields))
+  }
+
+  /// Begins the inspection of some content; nil as for a body.
+  public func makeInspection(of content: Content) -> BodyInspection? {
+    let readers = self.plan.inspectors(content.direction, content.location)
+    guard self.scanner != nil || !readers.isEmpty else { return nil }
+    switch content.direction {
     case .request: break
-    case .response: if BodyFacts.isMedia(head.fields) { return nil }
+    case .response: if BodyFacts.isMedia(content.fields) { return nil }
     }
-    return BodyInspection(self, head, direction)
+    return BodyInspection(self, content)
   }
 
   /// What a run of bytes may hold.
@@ -102,6 +107,8 @@ struct HeadPart {
     case target(Range<Int>)
     /// The value of the field at this index.
     case field(Int)
+    /// The host that an HTTP/2 request is for.
+    case authority
   }
 
   let place: Place
@@ -131,10 +138,19 @@ struct HeadPart {
         )
       }
     }
+    if let authority = head.pseudo?.authority {
+      parts.append(
+        HeadPart(
+          place: .authority,
+          part: Part(location: .header, direction: direction, syntax: .named("host")),
+          bytes: authority
+        )
+      )
+    }
     return parts + self.all(of: head.fields, direction, isTrailer: false)
   }
 
-  /// Every field but those that frame the message.
+  /// Every field but those that frame the message, and the one that is for us alone.
   static func all(
     of fields: HeaderFields,
     _ direction: Direction,
@@ -146,6 +162,7 @@ struct HeadPart {
       let value = fields.value(at: index)
       if value.isEmpty || fields.isNamed("content-length", at: index)
         || fields.isNamed("transfer-encoding", at: index)
+        || fields.isNamed("proxy-authorization", at: index)
       {
         continue
       }

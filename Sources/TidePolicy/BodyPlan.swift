@@ -8,7 +8,9 @@ public struct BodyPlan: Hashable, Sendable {
     case none
     /// A window, so that no byte of a match leaves before the match is seen.
     case window
-    /// One whole unit: a body up to the hold limit, a WebSocket message, a line.
+    /// One unit: a WebSocket or gRPC message, an event, a line; of content that has no units, all of it.
+    case unit
+    /// All of it, up to the hold limit.
     case body
 
     /// Orders by how much is held.
@@ -24,14 +26,23 @@ public struct BodyPlan: Hashable, Sendable {
   /// The strictest `otherwise` of the redact and block rules that may fire; `allow` if there are none or
   /// the mode changes nothing.
   public let otherwise: Action
+  /// The rule whose `otherwise` that is; nil if there is none.
+  public let otherwiseRule: RuleID?
   /// Whether the content may be replaced in part.
   public let mayRedact: Bool
 
   /// Joins a plan.
-  public init(inspects: Bool, holding: Holding, otherwise: Action, mayRedact: Bool) {
+  public init(
+    inspects: Bool,
+    holding: Holding,
+    otherwise: Action,
+    otherwiseRule: RuleID? = nil,
+    mayRedact: Bool
+  ) {
     self.inspects = inspects
     self.holding = holding
     self.otherwise = otherwise
+    self.otherwiseRule = otherwiseRule
     self.mayRedact = mayRedact
   }
 }

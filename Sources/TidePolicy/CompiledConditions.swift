@@ -181,7 +181,7 @@ struct CompiledConditions: Sendable {
     _ role: ConditionRole
   ) -> ConditionMatch {
     if !self.direction.isEmpty, !self.direction.contains(facts.direction) { return .no(.direction) }
-    if !self.protocolName.isEmpty, !self.protocolName.contains(facts.protocolName) {
+    if !self.protocolName.isEmpty, !self.protocolName.contains(where: facts.protocols.contains) {
       return .no(.protocolName)
     }
     if !self.method.isEmpty, !self.method.contains(where: { $0.matches(facts.method) }) {

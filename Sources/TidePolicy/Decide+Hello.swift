@@ -61,7 +61,7 @@ extension PolicySnapshot {
       port: context.authority.port,
       address: context.address,
       candidates: context.candidates + context.serverNameCandidates,
-      protocolName: "tls"
+      protocols: ["tls"]
     )
   }
 

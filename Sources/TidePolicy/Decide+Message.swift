@@ -21,6 +21,7 @@ extension PolicySnapshot {
     var inspects = facts.direction == .request || MediaType.isReadable(facts.fields)
     var holding = BodyPlan.Holding.none
     var otherwise = Action.allow
+    var otherwiseRule: RuleID?
     var mayRedact = false
     for rule in self.rules(for: facts.direction) {
       let match = rule.match(facts, at: .message)
@@ -30,10 +31,11 @@ extension PolicySnapshot {
       }
       if rule.when.asksFindings || rule.decided >= .redact { inspects = true }
       guard rule.applied >= .redact else { continue }
+      if otherwiseRule == nil || rule.otherwise > otherwise { otherwiseRule = rule.id }
       otherwise = max(otherwise, rule.otherwise)
       if rule.applied == .redact {
         mayRedact = true
-        holding = .body
+        holding = max(holding, rule.holdsBody ? .body : .unit)
       } else if case .pending = match {
         // A block that has matched already needs no plan: nothing of the message goes on.
         holding = max(holding, rule.blockHolding)
@@ -43,6 +45,7 @@ extension PolicySnapshot {
       inspects: inspects,
       holding: holding,
       otherwise: otherwise,
+      otherwiseRule: otherwiseRule,
       mayRedact: mayRedact
     )
   }

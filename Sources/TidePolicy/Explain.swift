@@ -90,7 +90,8 @@ extension MessageFacts {
     case .asn:
       return Self.list(self.candidates.compactMap(\.region.asn).map { String($0) })
     case .direction: return self.direction.rawValue
-    case .protocolName: return self.protocolName.isEmpty ? "none" : self.protocolName
+    case .protocolName:
+      return self.protocols.isEmpty ? "none" : self.protocols.joined(separator: " and ")
     case .method: return self.method.isEmpty ? "none" : Self.quote(self.method)
     case .path: return self.path.isEmpty ? "none" : Self.quote(self.path)
     case .header(let name):

@@ -30,8 +30,10 @@ public struct MessageFacts: Sendable {
   public var fields: HeaderFields
   /// The size of the message's content.
   public var size: ContentSize
-  /// `http/1.1`, `tls` for a tunnel that is passed, `tcp` for one that is not TLS.
-  public var protocolName: String
+  /// What is spoken, from the general to the special: `h2` and `grpc`, `http/1.1` and `websocket`, or one alone.
+  ///
+  /// `tls` is a tunnel that is passed, `stream` decrypted bytes that are no HTTP, `tcp` bytes without TLS.
+  public var protocols: [String]
 
   /// Joins facts; those of a message may be left out for a tunnel.
   public init(
@@ -45,7 +47,7 @@ public struct MessageFacts: Sendable {
     path: Bytes = Bytes(),
     fields: HeaderFields = HeaderFields(),
     size: ContentSize = .atLeast(0),
-    protocolName: String = ""
+    protocols: [String] = []
   ) {
     self.device = device
     self.hosts = hosts
@@ -57,6 +59,6 @@ public struct MessageFacts: Sendable {
     self.path = path
     self.fields = fields
     self.size = size
-    self.protocolName = protocolName
+    self.protocols = protocols
   }
 }

@@ -12,6 +12,8 @@ public final class PolicySnapshot: Sendable {
   public let settings: PolicySettings
   /// Whether a rule asks what responses hold, so that their content has to be readable.
   public let needsResponseInspection: Bool
+  /// Whether a rule compares sizes, so that a body that grows has to be judged again.
+  public let asksSize: Bool
 
   let rules: [CompiledRule]
   let requestRules: [CompiledRule]
@@ -40,6 +42,9 @@ public final class PolicySnapshot: Sendable {
     self.responseRules = compiled.filter { $0.applies(to: .response) }
     self.connectRules = compiled.filter(\.isConnectDecidable)
     self.contentRules = compiled.filter { $0.decided >= .redact }
+    self.asksSize = compiled.contains { rule in
+      !rule.when.size.isEmpty || rule.unless?.size.isEmpty == false
+    }
     self.passthrough = settings.passthrough.compactMap { HostPattern($0) }
     self.needsResponseInspection = self.responseRules.contains { rule in
       rule.when.asksFindings || rule.applied == .redact

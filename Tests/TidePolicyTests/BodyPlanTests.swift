@@ -33,8 +33,8 @@ import TideRegion
   @Test(
     "What a rule that may find something holds depends on what would be applied",
     arguments: [
-      (Action.redact, Mode.block, BodyPlan.Holding.body, true), (.redact, .redact, .body, true),
-      (.block, .redact, .body, true), (.block, .block, .window, false),
+      (Action.redact, Mode.block, BodyPlan.Holding.unit, true), (.redact, .redact, .unit, true),
+      (.block, .redact, .unit, true), (.block, .block, .window, false),
       (.log, .block, .none, false),
       (.redact, .record, .none, false), (.block, .observe, .none, false),
     ]
@@ -64,21 +64,37 @@ import TideRegion
     )
   }
 
+  @Test("hold: body of a redact rule holds the whole body, not one unit of it")
+  func holdBodyToRedact() throws {
+    let rule = Laboratory.rule("r", .redact, holdsBody: true, when: self.imei)
+    let plan = try self.plan([rule])
+    #expect(plan.holding == .body && plan.mayRedact)
+  }
+
   @Test("A size that the head declares settles whether a rule may fire")
   func declaredSize() throws {
     let rule = Laboratory.rule("r", .redact) {
       $0.size = [SizeCondition(relation: .atLeast, bytes: 1_000)]
     }
     #expect(try self.plan([rule]) { $0.size = .exactly(999) }.holding == .none)
-    #expect(try self.plan([rule]) { $0.size = .exactly(1_000) }.holding == .body)
-    #expect(try self.plan([rule]) { $0.size = .atLeast(0) }.holding == .body)
+    #expect(try self.plan([rule]) { $0.size = .exactly(1_000) }.holding == .unit)
+    #expect(try self.plan([rule]) { $0.size = .atLeast(0) }.holding == .unit)
   }
 
   @Test("A flow that is redacted by region alone may be redacted whole")
   func redactedByRegion() throws {
     let block = Laboratory.rule("r", .block) { $0.region = ["CN"] }
     let plan = try self.plan([block], .redact)
-    #expect(plan == BodyPlan(inspects: true, holding: .body, otherwise: .block, mayRedact: true))
+    #expect(
+      plan
+        == BodyPlan(
+          inspects: true,
+          holding: .unit,
+          otherwise: .block,
+          otherwiseRule: RuleID("r"),
+          mayRedact: true
+        )
+    )
   }
 
   @Test("A rule that the head rules out, or excepts, holds nothing")
@@ -101,7 +117,7 @@ import TideRegion
       unless: Laboratory.conditions { $0.finding = ["email"] },
       when: self.imei
     )
-    #expect(try self.plan([mayExcept]).holding == .body)
+    #expect(try self.plan([mayExcept]).holding == .unit)
   }
 
   @Test("The strictest otherwise of the enforced rules that may fire holds")
@@ -121,7 +137,7 @@ import TideRegion
     let body = Laboratory.rule("b", .redact) { $0.finding = ["email"] }
     for rules in [[window, body], [body, window]] {
       let plan = try self.plan(rules)
-      #expect(plan.holding == .body && plan.mayRedact)
+      #expect(plan.holding == .unit && plan.mayRedact)
     }
   }
 

@@ -106,7 +106,7 @@ enum Laboratory {
         ("Content-Type", "application/json; charset=utf-8"), ("User-Agent", "VendorSDK/2.1"),
       ]),
       size: .exactly(100),
-      protocolName: "http/1.1"
+      protocols: ["http/1.1"]
     )
     change(&facts)
     return facts

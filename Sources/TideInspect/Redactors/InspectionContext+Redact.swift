@@ -22,6 +22,7 @@ extension InspectionContext {
       guard let result = self.replace(piece.bytes, piece.part, &order) else { return nil }
       if result.changes.isEmpty { continue }
       switch piece.place {
+      case .authority: return nil
       case .field(let index):
         if head.fields.isNamed("host", at: index) { return nil }
         values[index] = result.bytes
@@ -38,7 +39,8 @@ extension InspectionContext {
     for index in 0..<head.fields.count {
       fields.append(
         name: head.fields.name(at: index),
-        value: values[index] ?? head.fields.value(at: index)
+        value: values[index] ?? head.fields.value(at: index),
+        isNeverIndexed: head.fields.slots[index].isNeverIndexed
       )
     }
     let start: StartLine =
@@ -47,7 +49,12 @@ extension InspectionContext {
       case .response: head.start
       }
     return RedactedHead(
-      head: MessageHead(start: start, version: head.version, fields: fields),
+      head: MessageHead(
+        start: start,
+        version: head.version,
+        fields: fields,
+        pseudo: head.pseudo
+      ),
       changes: changes
     )
   }
@@ -89,8 +96,13 @@ extension InspectionContext {
     direction: Direction,
     findings: [Finding]
   ) -> RedactedBody? {
+    self.redact(body, Content(direction: direction, fields: head.fields), findings: findings)
+  }
+
+  /// Replaces findings in some content; nil as for a body.
+  public func redact(_ body: Bytes, _ content: Content, findings: [Finding]) -> RedactedBody? {
     var order = RedactionOrder(
-      findings.filter { $0.direction == direction && $0.location == .body }
+      findings.filter { $0.direction == content.direction && $0.location == content.location }
     )
     guard let first = body.first else {
       return order.isEmpty ? RedactedBody(body: body, changes: []) : nil
@@ -99,17 +111,17 @@ extension InspectionContext {
       decodedBytes: self.plan.limits.decodedBytes,
       ratio: self.plan.limits.decodedRatio
     )
-    switch BodyFacts.coding(head.fields) {
+    switch BodyFacts.coding(content.fields) {
     case .unknown: return nil
     case .identity:
       guard body.count <= limits.decodedBytes else { return nil }
-      let part = Self.bodyPart(head, direction, firstByte: first, layers: [])
+      let part = content.part(firstByte: first, layers: [])
       guard let result = self.replace(body, part, &order), order.isComplete else { return nil }
       return RedactedBody(body: result.bytes, changes: result.changes)
     case .deflate(let name, let stated):
       let format = stated ?? .ofDeflateBody(firstByte: first)
       guard let plain = Self.decode(body, format, limits) else { return nil }
-      let part = Self.bodyPart(head, direction, firstByte: plain.first ?? 0, layers: [name])
+      let part = content.part(firstByte: plain.first ?? 0, layers: [name])
       guard let result = self.replace(plain, part, &order), order.isComplete else { return nil }
       if result.changes.isEmpty { return RedactedBody(body: body, changes: []) }
       let encoded = Gzip.encode(result.bytes, format: format)
@@ -179,20 +191,6 @@ extension InspectionContext {
     case .inspector: subject = Subject(match.kind, match.value.text)
     }
     return subject.flatMap { self.plan.pseudonyms.pseudonym(match.kind, $0) }
-  }
-
-  private static func bodyPart(
-    _ head: MessageHead,
-    _ direction: Direction,
-    firstByte: UInt8,
-    layers: [String]
-  ) -> Part {
-    Part(
-      location: .body,
-      direction: direction,
-      syntax: BodyFacts.syntax(head.fields, firstByte: firstByte),
-      layers: layers
-    )
   }
 
   private static func decode(

@@ -1,0 +1,37 @@
+public import TideCore
+
+/// What a run of content is that is searched by itself: a message's body, or one unit of it.
+public struct Content: Sendable {
+  /// Where it stands; `body` or `websocket`.
+  public let location: FindingLocation
+  /// Which way it goes.
+  public let direction: Direction
+  /// Its Content-Type and Content-Encoding, among others.
+  public let fields: HeaderFields
+  /// Where it begins in what findings count positions from.
+  public let offset: Int
+
+  /// Describes content.
+  public init(
+    location: FindingLocation = .body,
+    direction: Direction,
+    fields: HeaderFields,
+    offset: Int = 0
+  ) {
+    self.location = location
+    self.direction = direction
+    self.fields = fields
+    self.offset = offset
+  }
+
+  /// The part that its bytes are once its content coding is off.
+  func part(firstByte: UInt8, layers: [String]) -> Part {
+    Part(
+      location: self.location,
+      direction: self.direction,
+      syntax: BodyFacts.syntax(self.fields, firstByte: firstByte),
+      offset: layers.isEmpty ? self.offset : 0,
+      layers: layers
+    )
+  }
+}
