@@ -25,6 +25,8 @@ public enum Command: Sendable {
   case resolve(Hostname)
   /// Connect to the decided address; answered by `Event.opened`.
   case open(UpstreamID, PinnedTarget)
+  /// Check who the device says it is; answered by `Event.authenticated`.
+  case authenticate(ProxyCredentials)
   /// Tell when the recorder has room; answered by `Event.roomAvailable`.
   case awaitRoom
   /// Nothing follows: forget the connection once its legs are closed.

@@ -18,12 +18,16 @@ import TideTLS
 /// ```
 ///
 /// Between awaitingHello and securingUpstream lies resolvingServerName, where the hello names another
-/// host than CONNECT did and that is to be judged too.
+/// host than CONNECT did and that is to be judged too. Where ALPN does not say what is spoken, and after
+/// CONNECT without TLS, sniffing comes before relaying. A proxy request may have to wait in
+/// authenticating first.
 public final class ConnectionMachine {
   /// Where the connection is in its life.
   enum Stage {
     /// A proxy request's head is awaited; `since` is when its first byte came.
     case awaitingRequest(since: Instant?)
+    /// Who the device says it is, is being checked.
+    case authenticating(since: Instant)
     /// A name is being looked up for `destination`.
     case resolving(Destination, since: Instant)
     /// The first of `targets` is being dialled.
@@ -36,7 +40,9 @@ public final class ConnectionMachine {
     case securingUpstream(Tunnel, HelloFacts, since: Instant)
     /// The client's handshake is under way.
     case securingClient(Tunnel, since: Instant)
-    /// Exchanges go through, one at a time.
+    /// What is spoken inside a tunnel is not known yet: with TLS if there was a hello.
+    case sniffing(Tunnel, HelloFacts?, since: Instant)
+    /// Exchanges go through: one at a time, the streams of HTTP/2, or one stream of bytes.
     case relaying
     /// Bytes go through undecrypted.
     case tunnelling
@@ -54,6 +60,8 @@ public final class ConnectionMachine {
     var pauses: PauseReasons = []
     var isOpen = false
     var closing: CloseMode?
+    /// Whether the end of our writing was said.
+    var hasEndedWriting = false
   }
 
   /// Why a leg is not read.
@@ -72,7 +80,7 @@ public final class ConnectionMachine {
   /// The connection's number in the case.
   public let id: ConnectionID
   let client: IPAddress
-  let device: String
+  var device: String
   let context: LoopContext
 
   var stage = Stage.awaitingRequest(since: nil)
@@ -91,7 +99,18 @@ public final class ConnectionMachine {
   var responseParts: [MessagePart] = []
   /// What is known of where exchanges go; nil until a destination is decided.
   var route: Route?
+  /// The exchange under way, but for those of HTTP/2.
   var exchange: Exchange?
+  /// HTTP/2, where that is spoken.
+  var multiplex: Multiplex?
+  /// A stream of bytes without TLS.
+  var plainTunnel: PlainTunnel?
+  /// The device's first bytes, while what is spoken is unknown; bounded by `SpokenProtocol`.
+  var sniffed = Bytes()
+  /// What was noted of this connection's coverage.
+  var covered: Set<Coverage> = []
+  /// The Proxy-Authorization that was accepted.
+  var acceptedCredentials: Bytes?
   var tunnelFlow: TunnelFlow?
   var lastActivity: Instant
   /// When the first byte of a request head came inside TLS.
@@ -110,7 +129,10 @@ public final class ConnectionMachine {
   var isStopping = false
   private(set) var isWaitingForRoom = false
   /// Whether the device takes its bytes slowly, whichever upstream they come from.
-  private var isDeviceCongested = false
+  private(set) var isDeviceCongested = false
+  private(set) var isServerCongested = false
+  /// What this turn's frames have put into the legs' queues.
+  var turnOutput = (down: 0, up: 0)
 
   /// Begins with a connection that was accepted and admitted.
   public init(client: IPAddress, context: LoopContext, at now: Moment) {
@@ -146,6 +168,9 @@ public final class ConnectionMachine {
     // A response that ended may have made way for a pipelined request.
     self.processRequestParts()
     self.noteWaitingRequest()
+    self.turnOutput = (0, 0)
+    self.flushFrames()
+    if let multiplex = self.multiplex { self.drainIfOver(multiplex) }
     self.flush()
     swap(&self.commands, &commands)
   }
@@ -161,6 +186,8 @@ public final class ConnectionMachine {
       self.receivedUpstream(bytes)
     case .congested(.downstream):
       self.isDeviceCongested = true
+      // HTTP/2 has its own windows, and a side that is not read is not told of them.
+      if self.multiplex != nil { return }
       self.pause(.up, .congestion)
       if self.upstream == nil { self.pause(.down, .unread) }
     case .drained(.downstream):
@@ -168,15 +195,20 @@ public final class ConnectionMachine {
       self.resume(.up, .congestion)
       self.resume(.down, .unread)
     case .congested(.upstream(let id)):
-      if id == self.upstream { self.pause(.down, .congestion) }
+      guard id == self.upstream else { return }
+      self.isServerCongested = true
+      if self.multiplex == nil { self.pause(.down, .congestion) }
     case .drained(.upstream(let id)):
-      if id == self.upstream { self.resume(.down, .congestion) }
+      guard id == self.upstream else { return }
+      self.isServerCongested = false
+      self.resume(.down, .congestion)
     case .closed(.downstream, let kind): self.downstreamClosed(kind)
     case .closed(.upstream(let id), let kind):
       if id == self.upstream { self.upstreamClosed(kind) }
     case .resolved(let name, let result): self.resolved(name, result)
     case .opened(let id, let result):
       if id == self.upstream { self.opened(result) }
+    case .authenticated(let credentials, let user): self.authenticated(credentials, user)
     case .roomAvailable:
       self.isWaitingForRoom = false
       self.resume(.down, .evidence)
@@ -226,6 +258,7 @@ public final class ConnectionMachine {
     let id = UpstreamID(self.upstreamCount)
     self.upstream = id
     self.up = Side()
+    self.isServerCongested = false
     // Why no upstream is to be read does not end with the one before.
     if self.isDeviceCongested { self.up.pauses.insert(.congestion) }
     if self.isWaitingForRoom { self.up.pauses.insert(.evidence) }
@@ -243,9 +276,10 @@ public final class ConnectionMachine {
   func closeUpstream(_ mode: CloseMode) {
     guard let id = self.upstream else { return }
     if self.up.isOpen {
-      if mode == .abort {
+      if mode == .abort || self.up.hasEndedWriting {
         self.up.output.removeAll()
       } else {
+        self.flushUpstream()  // nothing can be encrypted after close_notify
         self.up.tls?.close()
       }
       self.flushUpstream()
@@ -264,16 +298,21 @@ public final class ConnectionMachine {
   }
 
   func flushUpstream() {
-    guard let id = self.upstream, self.up.isOpen else { return }
+    guard let id = self.upstream, self.up.isOpen, !self.up.hasEndedWriting else { return }
     if let bytes = Self.takeOutput(&self.up) { self.commands.append(.send(.upstream(id), bytes)) }
+  }
+
+  /// Sends what is queued for the device.
+  func sendDownstream() {
+    guard self.down.isOpen, let bytes = Self.takeOutput(&self.down) else { return }
+    self.commands.append(.send(.downstream, bytes))
   }
 
   func flushDownstream() {
     guard self.down.isOpen else { return }
     if self.down.closing == .writing || self.down.closing == .afterFlush {
-      if let bytes = Self.takeOutput(&self.down) {
-        self.commands.append(.send(.downstream, bytes))
-      }
+      self.flushFrames()
+      self.sendDownstream()
       self.down.tls?.close()
     }
     if self.down.closing != .abort, let bytes = Self.takeOutput(&self.down) {
@@ -282,7 +321,10 @@ public final class ConnectionMachine {
     guard let mode = self.down.closing else { return }
     self.down.closing = nil
     self.commands.append(.close(.downstream, mode))
-    if mode == .writing { return }
+    if mode == .writing {
+      self.down.hasEndedWriting = true
+      return
+    }
     self.down.isOpen = false
     if case .closed = self.stage {
       self.commands.append(.finished)
@@ -334,7 +376,7 @@ public final class ConnectionMachine {
   func finish(_ failure: FlowFailure?, mode: CloseMode = .afterFlush) {
     if case .closed = self.stage { return }
     self.recordAbandoned(failure)
-    self.endExchange(failure)
+    self.endAllExchanges(failure)
     self.endTunnelFlow(failure)
     self.closeUpstream(mode == .abort ? .abort : .afterFlush)
     self.stage = .closed

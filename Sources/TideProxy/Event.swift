@@ -36,6 +36,8 @@ public enum Event: Sendable {
   case resolved(Hostname, Result<[IPAddress], FlowFailure>)
   /// A dial ended: the address of the peer that the socket really has, or why there is none.
   case opened(UpstreamID, Result<IPAddress, FlowFailure>)
+  /// The user that credentials belong to; nil if they are nobody's.
+  case authenticated(ProxyCredentials, user: String?)
   /// The recorder has room again after a `Command.awaitRoom`.
   case roomAvailable
   /// Time passed. Comes a few times a second; every wait of the machine is judged against it.

@@ -10,6 +10,7 @@ extension FlowFailure.Code {
     switch self {
     case .malformedMessage, .ambiguousFraming, .malformedTarget, .badHello: 400
     case .specialUse, .loop, .opaque, .refusedByRule: 403
+    case .authenticationRequired: 407
     case .misdirected, .fronting: 421
     case .headTooLarge: 431
     case .blockedByRule, .notRedactable: 451
@@ -39,7 +40,9 @@ extension FlowFailure {
     case .truncated: code = .truncated
     case .malformedTarget: code = .malformedTarget
     case .unsendable: code = .internalError
-    case .malformedHead, .malformedChunk, .unexpectedBytes, .unsupported: code = .malformedMessage
+    case .flood: code = .overLimit
+    case .malformedHead, .malformedChunk, .malformedFrame, .unexpectedBytes, .unsupported:
+      code = .malformedMessage
     }
     self.init(code, origin: origin, detail: error.detail)
   }
@@ -93,6 +96,7 @@ enum ReasonPhrase {
     case 403: "Forbidden"
     case 404: "Not Found"
     case 405: "Method Not Allowed"
+    case 407: "Proxy Authentication Required"
     case 421: "Misdirected Request"
     case 431: "Request Header Fields Too Large"
     case 451: "Unavailable For Legal Reasons"

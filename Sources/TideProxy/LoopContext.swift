@@ -41,6 +41,23 @@ public struct Ruling: Sendable {
   }
 }
 
+/// How devices say who they are.
+public struct ProxyAuthentication: Sendable {
+  /// What they are asked for.
+  public enum Scheme: Sendable {
+    /// A user and a password.
+    case basic
+    /// A token.
+    case tokens
+  }
+
+  /// What they are asked for.
+  public let scheme: Scheme
+
+  /// Asks for something.
+  public init(scheme: Scheme) { self.scheme = scheme }
+}
+
 /// What the connections of one event loop share; confined to that loop, so that nothing locks.
 public final class LoopContext {
   /// The rules in force.
@@ -53,6 +70,8 @@ public final class LoopContext {
   let clientTLS: TLSServerContext
   let sink: any FlowEventSink
   let site: any LocalSite
+  /// Nil if whoever reaches the proxy may use it.
+  let authentication: ProxyAuthentication?
   /// The numbers of the case.
   public let numbering: Numbering
   /// The bounds.
@@ -75,6 +94,7 @@ public final class LoopContext {
     clientTLS: TLSServerContext,
     sink: any FlowEventSink,
     site: any LocalSite,
+    authentication: ProxyAuthentication? = nil,
     numbering: Numbering,
     limits: Limits,
     timeouts: Timeouts
@@ -87,6 +107,7 @@ public final class LoopContext {
     self.clientTLS = clientTLS
     self.sink = sink
     self.site = site
+    self.authentication = authentication
     self.numbering = numbering
     self.limits = limits
     self.timeouts = timeouts
@@ -107,5 +128,10 @@ public final class LoopContext {
   func device(at client: IPAddress) -> String {
     self.devices.first { profile in profile.addresses.contains { $0.contains(client) } }?.name
       ?? client.description
+  }
+
+  /// The name of the device whose user this is: its profile's, else the user's own.
+  func device(ofUser user: String) -> String {
+    self.devices.first { $0.users.contains(user) }?.name ?? user
   }
 }

@@ -49,6 +49,8 @@ struct Route {
   /// The name whose leaf the device was shown; requests for another are misdirected.
   let leafHost: Host
   let isSecure: Bool
+  /// Whether it is a CONNECT's: its requests are for the one server, and none of them is for the proxy.
+  let isTunnel: Bool
   /// The leaf's host with the connection's port: whom requests are for.
   let authority: Authority
   /// Scheme, host and port as a URL begins.
@@ -61,13 +63,15 @@ struct Route {
     facts: ConnectionFacts,
     names: [Host],
     leafHost: Host,
-    isSecure: Bool
+    isSecure: Bool,
+    isTunnel: Bool
   ) {
     self.answerer = answerer
     self.facts = facts
     self.names = names
     self.leafHost = leafHost
     self.isSecure = isSecure
+    self.isTunnel = isTunnel
     self.authority = Authority(host: leafHost, port: facts.authority.port)
     let full = self.authority.description
     let bare = RequestDestination.withoutPort(self.authority)
@@ -81,17 +85,4 @@ struct Route {
     if self.usualHosts.contains(field) { return self.authority }
     return Authority(field.text, defaultPort: self.facts.authority.port)
   }
-}
-
-/// A tunnel that is relayed without being read.
-struct TunnelFlow {
-  let flow: FlowID
-  let isRecorded: Bool
-  let tunnel: Tunnel
-  let serverName: Hostname?
-  /// The rules that let it through last.
-  var policy: PolicySnapshot
-  var verdict: Verdict
-  var sent: UInt64 = 0
-  var received: UInt64 = 0
 }

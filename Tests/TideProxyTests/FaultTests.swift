@@ -1,5 +1,6 @@
 import Testing
 import TideCore
+import TideHTTP
 import TidePolicy
 import TideTLS
 
@@ -24,6 +25,9 @@ enum Script: CaseIterable, Sendable {
   case redacted
   case opaque
   case own
+  case http2
+  case socket
+  case socketStream
 
   func play(
     _ fault: (at: Int, kind: Fault)?,
@@ -32,11 +36,17 @@ enum Script: CaseIterable, Sendable {
   ) throws -> Playbook {
     let rules: [Rule]
     switch self {
-    case .intercepted, .plain, .opaque, .own: rules = []
+    case .intercepted, .plain, .opaque, .own, .http2: rules = []
     case .sinkholed: rules = [rule("no-cn", .block) { $0.region = ["lab-cn"] }]
-    case .redacted: rules = [rule("imei", .redact) { $0.finding = ["imei"] }]
+    case .redacted, .socket, .socketStream:
+      rules = [rule("imei", .redact) { $0.finding = ["imei"] }]
     }
-    let mode: Mode = self == .redacted ? .redact : self == .sinkholed ? .block : .record
+    let mode: Mode =
+      switch self {
+      case .intercepted, .plain, .opaque, .own, .http2: .record
+      case .redacted, .socket, .socketStream: .redact
+      case .sinkholed: .block
+      }
     let book = try Playbook(cut, mode: mode, rules: rules, isFull: isFull)
     book.fault = fault
     switch self {
@@ -69,8 +79,38 @@ enum Script: CaseIterable, Sendable {
       book.skipGot()
       try book.deviceHandshake("check.tidewaiter.internal")
       book.device("GET /2 HTTP/1.1\r\nHost: check.tidewaiter.internal\r\n\r\n")
+    case .http2:
+      try book.tunnel(offering: ["h2"], selecting: "h2")
+      let play = try HTTP2Play(book, isLenient: true)
+      _ = play.get("/a")
+      let up = play.open("POST", "/up")
+      play.upload("half", on: up)
+      try play.reply(to: "/a", 200, [], "half", isLast: false)
+      try play.send("whole", to: "/a", isLast: true)
+      play.upload("whole", on: up, isLast: true)
+      try play.reply(to: "/up", 204)
+    case .socket:
+      try book.tunnel()
+      let play = SocketPlay(book, nil)
+      play.ask()
+      book.server(SocketPlay.agreement + "\r\n")
+      try self.messages(play)
+    case .socketStream:
+      try book.tunnel(offering: ["h2"], selecting: "h2")
+      let http2 = try HTTP2Play(book, offersWebSocket: true, isLenient: true)
+      let play = SocketPlay(book, http2)
+      play.ask()
+      try http2.reply(to: "/chat", 200, isLast: false)
+      try self.messages(play)
     }
     return book
+  }
+
+  private func messages(_ play: SocketPlay) throws {
+    play.deviceSends(play.device.frame(.text, "hello"))
+    try play.serverSends(play.server.frame(.text, "imei=\(World.imei) "))
+    play.deviceSends(play.device.close(1000))
+    try play.serverSends(play.server.close(1000))
   }
 
   private func exchanges(_ book: Playbook, body: String = "hello") throws {

@@ -54,24 +54,32 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
   }
 
   @Test(
-    "A server that talks before it is asked is cut off, before and after the device's handshake"
+    "A server that talks HTTP before it is asked is cut off, once the device's side is ready to be told"
   )
   func talkative() throws {
-    for isEarly in [true, false] {
-      let book = try Playbook()
-      try self.open(book)
-      if isEarly {
-        book.deviceRaw(try hello(for: "api.example"))
-      } else {
-        try book.deviceHandshake("api.example")
-      }
-      #expect(book.serverTLS?.isEstablished == true)
-      book.server(ok)
-      #expect(book.upstreamClose == .abort)
-      #expect(book.downstreamClose == (isEarly ? .abort : .writing))
-      #expect(!book.deviceGot().contains("200 OK"))
-      book.expectCleanEnd()
-    }
+    let book = try Playbook()
+    try self.open(book)
+    try book.deviceHandshake("api.example")
+    #expect(book.serverTLS?.isEstablished == true)
+    book.server(ok)
+    #expect(book.upstreamClose == .abort)
+    #expect(book.downstreamClose == .writing)
+    #expect(!book.deviceGot().contains("200 OK"))
+    book.expectCleanEnd()
+  }
+
+  @Test("What a server says during the device's handshake waits, and it is read no further")
+  func early() throws {
+    let book = try Playbook()
+    try self.open(book)
+    book.deviceRaw(try hello(for: "api.example"))
+    #expect(book.serverTLS?.isEstablished == true)
+    book.server(ok)
+    #expect(book.isUpstreamPaused)
+    #expect(book.upstreamClose == nil)
+    book.deviceCloses(.reset)
+    #expect(book.isFinished)
+    #expect(!book.deviceGot().contains("200 OK"))
   }
 
   @Test("close_notify between exchanges ends the connection without a failure")
@@ -101,12 +109,27 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         book.device("GET http://api.example/ HTTP/1.1\r\nHost: api.example\r\n\r\n")
         try book.way()
       }
-      book.deviceCloses(.end)
+      if !isSecure { book.deviceCloses(.end) }
       #expect(!book.isFinished)
       book.server(ok)
       #expect(book.deviceGot().hasSuffix("\r\n\r\nok"))
       #expect(book.isFinished)
       #expect(try book.flow().failure == nil)
+      book.expectCleanEnd()
+    }
+  }
+
+  @Test("Inside TLS a FIN is a device that is gone, whether it said so before or not")
+  func goneInTLS() throws {
+    for isAnnounced in [true, false] {
+      let book = try Playbook()
+      try book.tunnel()
+      book.device("GET / HTTP/1.1\r\nHost: api.example\r\n\r\n")
+      if isAnnounced { book.deviceEndsTLS() }
+      book.deviceCloses(.end)
+      #expect(book.isFinished)
+      #expect(book.upstreamClose == .abort)
+      #expect(try book.flow().failure == .truncated)
       book.expectCleanEnd()
     }
   }
@@ -122,7 +145,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
       "GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
         + "POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 9\r\n\r\nhalf"
     )
-    book.deviceCloses(.end)
+    book.deviceEndsTLS()
     book.server(ok)
     #expect(book.deviceGot() == ok)
     #expect(book.isFinished)

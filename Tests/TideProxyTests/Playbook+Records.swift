@@ -17,6 +17,8 @@ struct RecordedFlow {
   var notes: [String] = []
   var end: FlowEnd?
 
+  var messages: [(direction: Direction, stage: BodyStage, message: SocketMessage)] = []
+  var coverage: [Coverage] = []
   var failure: FlowFailure.Code? { self.end?.failure?.code }
 }
 
@@ -47,6 +49,10 @@ extension Playbook {
       case .findings(let flow, let found, _, _): update(flow) { $0.findings += found }
       case .note(let flow, let text, _): update(flow) { $0.notes.append(text) }
       case .flowEnded(let end): update(end.flow) { $0.end = end }
+      case .message(let flow, let direction, let stage, let message, _):
+        update(flow) { $0.messages.append((direction, stage, message)) }
+      case .coverage(_, let flow, let kind, _, _):
+        if let flow { update(flow) { $0.coverage.append(kind) } }
       case .connectionOpened, .destinationDecided, .hello, .handshake, .connectionClosed: break
       }
     }

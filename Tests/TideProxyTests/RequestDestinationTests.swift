@@ -37,7 +37,8 @@ import TideHTTP
       ),
       names: [authority.host],
       leafHost: authority.host,
-      isSecure: false
+      isSecure: false,
+      isTunnel: false
     )
     func head(_ target: String) -> MessageHead {
       MessageHead(

@@ -250,15 +250,6 @@ private let connect = "CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443
     book.expectCleanEnd()
   }
 
-  @Test("A device that only speaks h2 is told so, and the server is not asked")
-  func onlyHTTP2() throws {
-    let book = try Playbook()
-    try book.tunnel(offering: ["h2"])
-    #expect(book.deviceFailure?.alert == TLSAlert.noApplicationProtocol)
-    #expect(book.upstreamByteCount == 0)
-    book.expectCleanEnd()
-  }
-
   @Test(
     "A server that closes or resets in its handshake ends the device's with handshake_failure",
     arguments: [CloseKind.end, .reset]

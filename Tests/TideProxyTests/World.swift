@@ -25,6 +25,7 @@ enum World {
   static let profile = DeviceProfile(
     name: "redmi",
     addresses: [CIDR("192.0.2.200/32")].compactMap(\.self),
+    users: ["redmi-user"],
     identifiers: [.init(kind: .imei, value: Self.imei)]
   )
 

@@ -3,11 +3,72 @@ import TideHTTP
 import TideInspect
 import TidePolicy
 
+/// How an exchange's messages travel on both of its connection's legs.
+enum Wire {
+  /// As HTTP/1, one exchange at a time.
+  case http1
+  /// As the stream of this number on the device's leg, among others.
+  case http2(StreamID)
+  /// As they are: a WebSocket after its handshake over HTTP/1, or a protocol that is not HTTP.
+  case raw
+}
+
+/// What an exchange is, for rules and records.
+enum ExchangeKind {
+  case http1
+  case http2
+  /// gRPC, over HTTP/2.
+  case grpc
+  /// A WebSocket, or the request for one; over HTTP/2 if so.
+  case websocket(overHTTP2: Bool)
+  /// Decrypted bytes that are no HTTP.
+  case stream
+  /// Bytes without TLS that are no HTTP.
+  case plainStream
+
+  /// What rules compare with `protocol`, the most special last.
+  var protocols: [String] {
+    switch self {
+    case .http1: ["http/1.1"]
+    case .http2: ["h2"]
+    case .grpc: ["h2", "grpc"]
+    case .websocket(overHTTP2: false): ["http/1.1", "websocket"]
+    case .websocket(overHTTP2: true): ["h2", "websocket"]
+    case .stream: ["stream"]
+    case .plainStream: ["tcp"]
+    }
+  }
+
+  /// Whether it is a protocol that is not HTTP, of which nothing says what it holds.
+  var isStream: Bool {
+    switch self {
+    case .stream, .plainStream: true
+    case .http1, .http2, .grpc, .websocket: false
+    }
+  }
+
+  /// What records call it.
+  var name: String {
+    switch self {
+    case .http1: "http/1.1"
+    case .http2: "h2"
+    case .grpc: "grpc"
+    case .websocket: "websocket"
+    case .stream: "stream"
+    case .plainStream: "tcp"
+    }
+  }
+}
+
 /// A request and its response, one flow; confined to its connection.
 final class Exchange {
   let flow: FlowID
   /// Whether it is device traffic; our own pages are not.
   let isRecorded: Bool
+  let kind: ExchangeKind
+  var wire: Wire
+  /// Over HTTP/2: its stream on the server's leg, once the request's head went on.
+  var serverStream: StreamID?
   /// Every name that the request is bound for: CONNECT, SNI, Host.
   let hosts: [Host]
   /// The target's path and query.
@@ -19,6 +80,10 @@ final class Exchange {
   let inspection: InspectionContext
   /// The final response, once its head came.
   var response: MessageRelay?
+  /// A WebSocket's two directions, once its handshake succeeded.
+  var socket: SocketRelay?
+  /// What a request for a WebSocket asked for.
+  var socketOffer: SocketOffer?
   /// The strictest verdict so far.
   var verdict = Verdict.pass
   var findings = 0
@@ -28,6 +93,8 @@ final class Exchange {
   var responseBytes: UInt64 = 0
   /// When the last byte of the request was handled.
   var requestEndedAt: Instant?
+  /// When something of it came or went last.
+  var lastActivity: Instant
   var responseIsOver = false
   /// Whether a byte of a final response went to the device.
   var hasAnswered = false
@@ -35,140 +102,55 @@ final class Exchange {
   var dropsTrailers = false
   /// Whether the connection may serve another request after this.
   var persists: Bool
+  /// Whether its flow is over: nothing that comes for it means anything.
+  var isEnded = false
 
   init(
     flow: FlowID,
     isRecorded: Bool,
+    kind: ExchangeKind,
+    wire: Wire,
     hosts: [Host],
     path: Bytes,
     request: MessageRelay,
     context: LoopContext,
-    persists: Bool
+    persists: Bool,
+    at now: Instant
   ) {
     self.flow = flow
     self.isRecorded = isRecorded
+    self.kind = kind
+    self.wire = wire
     self.hosts = hosts
     self.path = path
     self.request = request
     self.policy = context.policy
     self.inspection = context.inspection
     self.persists = persists
+    self.lastActivity = now
   }
 
   var method: Bytes { self.request.head.method }
   var answersHead: Bool { self.method == "HEAD" }
+
+  /// What carries the content of a direction: a WebSocket has relays of its own.
+  func carrier(_ direction: Direction) -> MessageRelay? {
+    if let socket = self.socket { return socket[direction].relay }
+    switch direction {
+    case .request: return self.request
+    case .response: return self.response
+    }
+  }
+
+  /// Content bytes that the device sent.
+  var requestBytes: UInt64 {
+    self.request.received + (self.socket?.request.relay.received ?? 0)
+  }
 
   /// Takes a message's verdict into the flow's: the strictest is the one that is recorded.
   func merge(_ verdict: Verdict) {
     if verdict.decided > self.verdict.decided || verdict.applied > self.verdict.applied {
       self.verdict = verdict
     }
-  }
-}
-
-/// What makes the head that goes on of the one that came; kept, since redaction may come later.
-enum Rewrite {
-  case request(RequestDestination, Route)
-  case response(BodyFraming)
-}
-
-/// One message of an exchange on its way through inspection; confined to its connection.
-final class MessageRelay {
-  let direction: Direction
-  /// As it came.
-  let head: MessageHead
-  /// As it came, or as redaction left it.
-  var effective: MessageHead
-  /// How `effective` becomes `outgoing`.
-  var rewrite: Rewrite?
-  var isHeadRedacted = false
-  /// Whether we answered `Expect: 100-continue`, so that it must not go on.
-  var hasMetExpectation = false
-  /// As it goes on; nil before it is made and once it is gone.
-  var outgoing: MessageHead?
-  var plan: BodyPlan
-  var inspection: BodyInspection?
-  /// Every finding of the message so far.
-  var findings: [Finding] = []
-  var verdict = Verdict.pass
-  /// Content-Length, if there is one.
-  let declaredSize: UInt64?
-  /// Bytes that are held back, in order.
-  var held: [Bytes] = []
-  var heldCount = 0
-  /// Content bytes that came.
-  var received: UInt64 = 0
-  /// Content bytes that went on.
-  var released: UInt64 = 0
-  var trailers: HeaderFields?
-  var reportedNotes = 0
-  /// Whether `otherwise: allow` let pass what could not be redacted.
-  var isExcused = false
-
-  init(direction: Direction, head: MessageHead, declaredSize: UInt64?) {
-    self.direction = direction
-    self.head = head
-    self.effective = head
-    self.declaredSize = declaredSize
-    self.plan = BodyPlan(inspects: false, holding: .none, otherwise: .block, mayRedact: false)
-  }
-
-  /// Whether its last byte has come.
-  var isWhole = false
-
-  /// What rules compare with `size`: what was declared, else what has come.
-  var size: ContentSize {
-    if self.isWhole { return .exactly(self.received) }
-    return self.declaredSize.map { .exactly($0) } ?? .atLeast(self.received)
-  }
-
-  func hold(_ bytes: Bytes) {
-    self.held.append(bytes)
-    self.heldCount += bytes.count
-  }
-
-  /// Takes what is held out, as one run.
-  func takeHeld() -> Bytes {
-    var whole = Bytes()
-    if self.held.count == 1 {
-      whole = self.held[0]
-    } else {
-      whole = unsafe Bytes(capacity: self.heldCount) { room in
-        var position = 0
-        for part in self.held {
-          unsafe part.withUnsafeBytes { bytes in
-            unsafe UnsafeMutableRawBufferPointer(rebasing: room[position...]).copyMemory(
-              from: bytes
-            )
-          }
-          position += part.count
-        }
-        return position
-      }
-    }
-    self.held.removeAll()
-    self.heldCount = 0
-    return whole
-  }
-
-  /// Takes held bytes out, up to `limit` bytes of the content counted from its start.
-  func takeHeld(upTo limit: UInt64) -> [Bytes] {
-    var free: [Bytes] = []
-    var position = self.released
-    while let first = self.held.first, position < limit {
-      let room = Int(clamping: limit - position)
-      let part: Bytes
-      if first.count <= room {
-        part = first
-        self.held.removeFirst()
-      } else {
-        part = first.slice(0..<room)
-        self.held[0] = first.dropping(first: room)
-      }
-      self.heldCount -= part.count
-      position += UInt64(part.count)
-      free.append(part)
-    }
-    return free
   }
 }

@@ -4,7 +4,7 @@ import TideInspect
 import TidePolicy
 import TideTLS
 
-/// What both directions share: inspect, judge, hold or forward, and what a verdict does.
+/// What both directions share: inspect a head, judge, redact a head, and what `otherwise` does.
 extension ConnectionMachine {
   // MARK: Judging
 
@@ -23,7 +23,7 @@ extension ConnectionMachine {
       path: path,
       fields: relay.head.fields,
       size: relay.size,
-      protocolName: "http/1.1"
+      protocols: exchange.kind.protocols
     )
   }
 
@@ -37,22 +37,41 @@ extension ConnectionMachine {
       found = exchange.inspection.inspect(head: relay.head, direction: relay.direction)
     }
     guard self.judge(relay, exchange, found, facts: facts) else { return false }
-    if relay.verdict.applied == .redact, relay.plan.holding != .body, !self.isSinkhole {
+    if relay.verdict.applied == .redact, relay.plan.holding < .unit, !self.isSinkhole {
       relay.plan = BodyPlan(
         inspects: true,
-        holding: .body,
+        holding: .unit,
         otherwise: relay.verdict.otherwise,
+        otherwiseRule: relay.verdict.rule,
         mayRedact: true
       )
     }
     if relay.verdict.applied == .redact, !self.redactHead(relay, exchange) { return false }
-    if relay.plan.inspects, relay.declaredSize != 0 {
-      relay.inspection = exchange.inspection.makeBodyInspection(
-        head: relay.head,
-        direction: relay.direction
-      )
-    }
+    self.prepareContent(relay, exchange)
     return true
+  }
+
+  /// Settles how the content will be inspected and held: by units if it has them, else as a whole.
+  private func prepareContent(_ relay: MessageRelay, _ exchange: Exchange) {
+    if relay.isSocketHandshake { return }
+    relay.holding = relay.plan.holding
+    switch exchange.wire {
+    case .http1, .http2:
+      if relay.holding != .body, relay.plan.inspects,
+        let framing = UnitFraming.of(relay.head.fields)
+      {
+        relay.units = UnitSplitter(framing)
+        return
+      }
+      if relay.holding == .unit { relay.holding = .body }
+    // It has no end to wait for.
+    case .raw: relay.holding = min(relay.holding, .window)
+    }
+    guard relay.plan.inspects || exchange.kind.isStream, relay.declaredSize != 0 else { return }
+    relay.inspection = exchange.inspection.makeBodyInspection(
+      head: relay.head,
+      direction: relay.direction
+    )
   }
 
   /// Takes new findings into the verdict and carries out a block; false if the message was stopped.
@@ -63,6 +82,7 @@ extension ConnectionMachine {
     facts: MessageFacts? = nil
   ) -> Bool {
     relay.findings += found
+    if relay.units != nil { relay.unitFindings += found }
     let verdict = exchange.policy.verdict(
       for: facts ?? self.facts(relay, exchange),
       findings: relay.findings
@@ -80,12 +100,14 @@ extension ConnectionMachine {
   }
 
   /// Judges a body under way where there is something new: a finding, or a size that was not declared.
-  private func judgeAgain(
+  func judgeAgain(
     _ relay: MessageRelay,
     _ exchange: Exchange,
     _ found: [Finding]
   ) -> Bool {
-    guard !found.isEmpty || relay.declaredSize == nil else { return true }
+    guard !found.isEmpty || relay.declaredSize == nil && exchange.policy.asksSize else {
+      return true
+    }
     return self.judge(relay, exchange, found)
   }
 
@@ -96,7 +118,7 @@ extension ConnectionMachine {
     mayRedact: false
   )
 
-  private var isSinkhole: Bool {
+  var isSinkhole: Bool {
     switch self.route?.answerer {
     case .sinkhole: true
     case .upstream, .site, nil: false
@@ -120,7 +142,7 @@ extension ConnectionMachine {
   }
 
   /// Redacts a head that was held while the verdict turned to redaction; false if it was stopped.
-  private func redactHeldHead(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
+  func redactHeldHead(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
     guard relay.outgoing != nil, !relay.isHeadRedacted else { return true }
     guard self.redactHead(relay, exchange) else { return false }
     relay.outgoing = self.rewritten(relay, exchange)
@@ -131,11 +153,19 @@ extension ConnectionMachine {
   func rewritten(_ relay: MessageRelay, _ exchange: Exchange) -> MessageHead? {
     switch relay.rewrite {
     case .request(let destination, let route):
-      var head = destination.outgoing(relay.effective, route: route)
+      var head = destination.outgoing(
+        relay.effective,
+        route: route,
+        keepsUpgrade: relay.isSocketHandshake
+      )
       if relay.hasMetExpectation { head.fields.removeAll("expect") }
       return head
     case .response(let framing):
       return self.outgoing(relay.effective, framing: framing, exchange)
+    case .multiplexedResponse:
+      return HeadRewrite.forwardable(relay.effective, direction: .response)
+    case .upgrade:
+      return HeadRewrite.forwardable(relay.effective, direction: .response, keepsUpgrade: true)
     case nil: return nil
     }
   }
@@ -151,7 +181,7 @@ extension ConnectionMachine {
     let verdict = Verdict(
       decided: max(relay.verdict.decided, .redact),
       applied: .block,
-      rule: relay.verdict.rule
+      rule: relay.verdict.rule ?? relay.plan.otherwiseRule
     )
     exchange.merge(verdict)
     self.stop(
@@ -166,199 +196,5 @@ extension ConnectionMachine {
   func note(_ exchange: Exchange, _ text: String) {
     guard exchange.isRecorded else { return }
     self.record(.note(exchange.flow, text, time: self.now.wall))
-  }
-
-  // MARK: Bodies
-
-  func relayBody(_ bytes: Bytes, _ relay: MessageRelay, _ exchange: Exchange) {
-    relay.received += UInt64(bytes.count)
-    guard exchange.isRecorded else { return }
-    if self.context.keepsBodies {
-      self.record(.body(exchange.flow, relay.direction, .original, bytes))
-    }
-    var found: [Finding] = []
-    relay.inspection?.receive(bytes, &found)
-    self.reportNotes(relay, exchange)
-    guard self.judgeAgain(relay, exchange, found), self.isInspectable(relay, exchange) else {
-      return
-    }
-    switch relay.plan.holding {
-    case .none: self.forwardBody(bytes, relay, exchange)
-    case .window:
-      relay.hold(bytes)
-      let limit = relay.inspection?.releasable ?? relay.received
-      for part in relay.takeHeld(upTo: limit) { self.forwardBody(part, relay, exchange) }
-    case .body:
-      relay.hold(bytes)
-      guard relay.heldCount > self.context.limits.holdBytes else { return }
-      guard self.cannotRedact(relay, exchange, "a body over the hold limit") else { return }
-      relay.plan = BodyPlan(
-        inspects: true,
-        holding: .none,
-        otherwise: relay.plan.otherwise,
-        mayRedact: false
-      )
-      self.releaseHeld(relay, exchange)
-    }
-  }
-
-  /// What the inspection has to say that an operator should know, once each.
-  private func reportNotes(_ relay: MessageRelay, _ exchange: Exchange) {
-    guard let notes = relay.inspection?.notes, notes.count > relay.reportedNotes else { return }
-    for note in notes[relay.reportedNotes...] { self.note(exchange, note) }
-    relay.reportedNotes = notes.count
-  }
-
-  /// Enforcing modes do not let pass what could not be inspected to its end; false if stopped.
-  private func isInspectable(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
-    guard relay.inspection?.isIncomplete == true, relay.plan.holding != .none, !relay.isExcused
-    else { return true }
-    return self.cannotRedact(relay, exchange, "a body that cannot be inspected to its end")
-  }
-
-  func relayTrailers(_ fields: HeaderFields, _ relay: MessageRelay, _ exchange: Exchange) {
-    relay.trailers = fields
-    guard exchange.isRecorded else { return }
-    if self.context.keepsBodies {
-      self.record(.trailers(exchange.flow, relay.direction, .original, Self.serialised(fields)))
-    }
-    guard relay.plan.inspects else { return }
-    let found = exchange.inspection.inspect(trailers: fields, direction: relay.direction)
-    guard self.judge(relay, exchange, found), relay.verdict.applied == .redact, !found.isEmpty
-    else { return }
-    // A trailer that holds an identifier is left out: nothing depends on trailers by default.
-    relay.trailers = nil
-    self.note(exchange, "a trailer section with findings was left out")
-  }
-
-  private static func serialised(_ fields: HeaderFields) -> Bytes {
-    var text: [UInt8] = []
-    for index in 0..<fields.count {
-      text += fields.name(at: index).array
-      text += [0x3A, 0x20]
-      text += fields.value(at: index).array
-      text += [0x0D, 0x0A]
-    }
-    return Bytes(text)
-  }
-
-  /// The message is whole: the last verdict, then what was held goes on.
-  func endMessage(_ relay: MessageRelay, _ exchange: Exchange) {
-    if exchange.isRecorded {
-      var found: [Finding] = []
-      relay.inspection?.finish(&found)
-      relay.isWhole = true
-      self.reportNotes(relay, exchange)
-      guard self.judgeAgain(relay, exchange, found), self.isInspectable(relay, exchange) else {
-        return
-      }
-    }
-    if relay.plan.holding == .body, relay.verdict.applied == .redact {
-      guard self.redactHeldHead(relay, exchange), self.redactHeld(relay, exchange) else { return }
-    }
-    self.forwardHead(relay, exchange)
-    self.releaseHeld(relay, exchange)
-    if let trailers = relay.trailers, relay.direction == .request || !exchange.dropsTrailers {
-      self.forward(.trailers(trailers), relay.direction)
-    }
-    if self.exchange === exchange { self.forward(.end, relay.direction) }
-    guard self.exchange === exchange else { return }  // what could not be framed has ended it
-    switch relay.direction {
-    case .request: self.requestIsComplete(exchange)
-    case .response: self.responseIsComplete(exchange)
-    }
-  }
-
-  /// Replaces what was found in the held body; false if the message was stopped.
-  private func redactHeld(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
-    let found = relay.findings.filter { $0.location == .body }
-    guard !found.isEmpty else { return true }
-    let body = relay.takeHeld()
-    guard
-      let redacted = exchange.inspection.redact(
-        body: body,
-        head: relay.head,
-        direction: relay.direction,
-        findings: found
-      )
-    else {
-      guard self.cannotRedact(relay, exchange, "the body") else { return false }
-      relay.hold(body)
-      return true
-    }
-    relay.hold(redacted.body)
-    if redacted.body.count != body.count, relay.declaredSize != nil,
-      let index = relay.outgoing?.fields.firstIndex(named: "content-length")
-    {
-      relay.outgoing?.fields.replaceValue(at: index, with: Bytes(String(redacted.body.count)))
-    }
-    if self.context.keepsBodies {
-      self.record(.body(exchange.flow, relay.direction, .sent, redacted.body))
-    }
-    return true
-  }
-
-  // MARK: Forwarding
-
-  private func releaseHeld(_ relay: MessageRelay, _ exchange: Exchange) {
-    self.forwardHead(relay, exchange)
-    for part in relay.takeHeld(upTo: .max) { self.forwardBody(part, relay, exchange) }
-  }
-
-  /// Sends the head on, if it is still here.
-  func forwardHead(_ relay: MessageRelay, _ exchange: Exchange) {
-    guard let head = relay.outgoing else { return }
-    relay.outgoing = nil
-    if relay.verdict.applied == .redact, self.context.keepsBodies, exchange.isRecorded {
-      do throws(HTTPFailure) {
-        let sent = try HeadRewrite.serialised(head)
-        self.record(.head(exchange.flow, relay.direction, .sent, sent))
-      } catch {
-        self.failExchange(FlowFailure(.internalError, origin: .internal, detail: error.detail))
-        return
-      }
-    }
-    switch relay.direction {
-    case .request: self.serverCodec.expectResponse(toMethod: head.method)
-    case .response: exchange.hasAnswered = true
-    }
-    self.forward(.head(head), relay.direction)
-  }
-
-  private func forwardBody(_ bytes: Bytes, _ relay: MessageRelay, _ exchange: Exchange) {
-    relay.released += UInt64(bytes.count)
-    if relay.direction == .response { exchange.responseBytes += UInt64(bytes.count) }
-    self.forward(.body(bytes), relay.direction)
-  }
-
-  /// Encrypts a large piece of a body where it lies, if its framing adds nothing to it.
-  private static func sendInPlace(
-    _ part: MessagePart,
-    _ codec: inout HTTP1Codec,
-    _ side: inout Side
-  ) throws(HTTPFailure) -> Bool {
-    guard case .body(let bytes) = part, bytes.count >= 4_096, let tls = side.tls,
-      try codec.passBody(bytes.count)
-    else { return false }
-    Self.encrypt(&side, tls)
-    do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
-    return true
-  }
-
-  /// Frames a part for the leg it goes to; where no server was dialled, requests go nowhere.
-  func forward(_ part: MessagePart, _ direction: Direction) {
-    do throws(HTTPFailure) {
-      switch direction {
-      case .request:
-        guard self.up.isOpen else { return }
-        if try Self.sendInPlace(part, &self.serverCodec, &self.up) { return }
-        try self.serverCodec.send(part, &self.up.output)
-      case .response:
-        if try Self.sendInPlace(part, &self.deviceCodec, &self.down) { return }
-        try self.deviceCodec.send(part, &self.down.output)
-      }
-    } catch {
-      self.failExchange(FlowFailure(.internalError, origin: .internal, detail: error.detail))
-    }
   }
 }

@@ -8,7 +8,7 @@ extension ConnectionMachine {
   /// Handles the next part of the request under way.
   func relayRequest(_ part: MessagePart) {
     switch part {
-    case .head(let head): self.beginExchange(head)
+    case .head(let head): self.beginHTTP1Exchange(head)
     case .body(let bytes):
       guard let exchange = self.exchange else { return }
       self.relayBody(bytes, exchange.request, exchange)
@@ -28,83 +28,132 @@ extension ConnectionMachine {
     do throws(TLSFailure) {
       try tls.receive(bytes, &plaintext)
     } catch {
-      for part in plaintext { self.parseRequest(part) }
+      for part in plaintext { self.takeDeviceBytes(part) }
       self.finish(FlowFailure(.truncated, origin: .downstream, detail: error.detail), mode: .abort)
       return
     }
-    for part in plaintext { self.parseRequest(part) }
+    for part in plaintext { self.takeDeviceBytes(part) }
     self.noteDeviceClose()
+  }
+
+  /// Plain bytes from the device after CONNECT, read as its side of the connection is.
+  func takeDeviceBytes(_ bytes: Bytes) {
+    switch self.stage {
+    case .sniffing(let tunnel, let hello, _): self.sniff(bytes, tunnel, hello)
+    case .relaying where self.multiplex != nil: self.receivedDeviceFrames(bytes)
+    case .relaying:
+      self.judgePlainStreamAgain()
+      if let exchange = self.exchange, case .raw = exchange.wire {
+        self.relayBody(bytes, exchange.request, exchange)
+      } else {
+        self.parseRequest(bytes)
+      }
+    case .awaitingRequest, .authenticating, .resolving, .dialling, .awaitingHello,
+      .resolvingServerName, .securingUpstream, .securingClient, .tunnelling, .draining, .closed:
+      return
+    }
   }
 
   /// A close_notify from the device ends its side as a FIN would.
   func noteDeviceClose() {
-    if case .relaying = self.stage, self.down.tls?.peerHasClosed == true {
-      self.downstreamClosed(.end)
+    switch self.stage {
+    case .relaying, .sniffing:
+      if self.down.tls?.peerHasClosed == true { self.downstreamClosed(.end, isNotice: true) }
+    case .awaitingRequest, .authenticating, .resolving, .dialling, .awaitingHello,
+      .resolvingServerName, .securingUpstream, .securingClient, .tunnelling, .draining, .closed:
+      return
     }
   }
 
-  private func beginExchange(_ head: MessageHead) {
-    guard let route = self.route else { return }
+  private func beginHTTP1Exchange(_ head: MessageHead) {
     self.headSince = nil
     self.deviceCodec.willAnswer(method: head.method)
+    let size = Self.size(self.deviceCodec.receivedFraming)
+    self.beginExchange(head, .http1, self.kind(ofHTTP1: head, size: size), size: size)
+  }
+
+  /// What a request over HTTP/1 is; an upgrade to anything but WebSocket is not one (RFC 9110 §7.8).
+  ///
+  /// Nor is one with content, which a server that upgrades to nothing would take as any other request's.
+  private func kind(ofHTTP1 head: MessageHead, size: UInt64?) -> ExchangeKind {
+    guard size == 0, head.fields.firstIndex(named: "upgrade") != nil else { return .http1 }
+    return WebSocketHandshake(request: head) == nil ? .http1 : .websocket(overHTTP2: false)
+  }
+
+  /// Begins an exchange with a request's head: judged, then forwarded or held.
+  ///
+  /// `isLast` says that over HTTP/2 the stream's request ends with it.
+  func beginExchange(
+    _ head: MessageHead,
+    _ wire: Wire,
+    _ kind: ExchangeKind,
+    size: UInt64?,
+    isLast: Bool = false
+  ) {
+    guard let route = self.route else { return }
     let destination: RequestDestination
     do throws(HTTPFailure) {
       destination = try RequestDestination(head, route: route)
     } catch {
-      self.answer(
-        FlowFailure(.malformedTarget, origin: .downstream, detail: error.detail),
-        authority: route.facts.authority,
-        rule: nil,
-        to: head
+      self.refuseHead(
+        head,
+        wire,
+        FlowFailure(.malformedTarget, origin: .downstream, detail: error.detail)
       )
       return
     }
-    let relay = MessageRelay(
-      direction: .request,
-      head: head,
-      declaredSize: Self.size(self.deviceCodec.receivedFraming)
-    )
+    let relay = MessageRelay(direction: .request, head: head, declaredSize: size)
+    relay.isHeadLast = isLast
     var hosts = route.names
     if let host = destination.named?.host, !hosts.contains(host) { hosts.append(host) }
-    let exchange: Exchange
-    switch route.answerer {
-    case .site:
-      self.exchange = Exchange(
-        flow: FlowID(0),
-        isRecorded: false,
-        hosts: hosts,
-        path: destination.path,
-        request: relay,
-        context: self.context,
-        persists: head.isPersistent
-      )
-      self.answerExpectation(relay, route: route)
-      return
-    case .upstream, .sinkhole:
-      exchange = Exchange(
-        flow: self.context.numbering.flow(),
-        isRecorded: true,
-        hosts: hosts,
-        path: destination.path,
-        request: relay,
-        context: self.context,
-        persists: head.isPersistent
-      )
+    let isRecorded =
+      switch route.answerer {
+      case .site: false
+      case .upstream, .sinkhole: true
+      }
+    let exchange = Exchange(
+      flow: isRecorded ? self.context.numbering.flow() : FlowID(0),
+      isRecorded: isRecorded,
+      kind: kind,
+      wire: wire,
+      hosts: hosts,
+      path: destination.path,
+      request: relay,
+      context: self.context,
+      persists: head.isPersistent,
+      at: self.now.instant
+    )
+    switch wire {
+    case .http1, .raw: self.exchange = exchange
+    case .http2(let stream): self.multiplex?.exchanges[stream] = exchange
     }
-    self.exchange = exchange
+    guard isRecorded else {
+      self.answerExpectation(relay, exchange, route: route)
+      return
+    }
     self.recordStart(exchange, route: route)
     if let failure = self.authorityFailure(destination, route: route) {
-      self.failExchange(failure)
+      self.fail(exchange, failure)
       return
     }
+    self.offerSocket(exchange)
     guard self.judgeHead(relay, exchange) else { return }
     relay.rewrite = .request(destination, route)
-    self.answerExpectation(relay, route: route)
+    self.answerExpectation(relay, exchange, route: route)
     relay.outgoing = self.rewritten(relay, exchange)
-    if relay.plan.holding != .body { self.forwardHead(relay, exchange) }
+    if relay.holding != .body { self.forwardHead(relay, exchange) }
   }
 
-  private func recordStart(_ exchange: Exchange, route: Route) {
+  /// Refuses a request for which there is no exchange.
+  private func refuseHead(_ head: MessageHead, _ wire: Wire, _ failure: FlowFailure) {
+    switch wire {
+    case .http1, .raw:
+      self.answer(failure, authority: self.route?.facts.authority, rule: nil, to: head)
+    case .http2(let stream): self.refuseStream(stream, failure, fields: head.fields)
+    }
+  }
+
+  func recordStart(_ exchange: Exchange, route: Route) {
     self.record(
       .flowStarted(
         FlowStart(
@@ -113,12 +162,12 @@ extension ConnectionMachine {
           time: self.now.wall,
           method: exchange.method.text,
           url: route.origin + exchange.path.text,
-          protocolName: "http/1.1"
+          protocolName: exchange.kind.name
         )
       )
     )
-    if self.context.keepsBodies {
-      self.record(.head(exchange.flow, .request, .original, exchange.request.head.raw))
+    if self.context.keepsBodies, !exchange.request.head.raw.isEmpty {
+      self.record(.head(exchange.flow, .request, .original, exchange.request.head.recordable))
     }
   }
 
@@ -131,14 +180,16 @@ extension ConnectionMachine {
     route: Route
   ) -> FlowFailure? {
     guard let named = destination.named else {
-      guard destination.hasMalformedHost else { return nil }
+      // Without a host a server would choose one: no rule could have named it.
+      let hasEmptyHost = route.isTunnel && destination.hasHost
+      guard destination.hasMalformedHost || hasEmptyHost else { return nil }
       return FlowFailure(
         .malformedMessage,
         origin: .downstream,
         detail: "a Host field that is no host"
       )
     }
-    guard route.isSecure, self.context.policy.settings.fronting == .refuse else { return nil }
+    guard route.isTunnel, self.context.policy.settings.fronting == .refuse else { return nil }
     guard named.host != route.leafHost || named.port != route.facts.authority.port else {
       return nil
     }
@@ -159,17 +210,22 @@ extension ConnectionMachine {
   }
 
   /// Says "go on" ourselves where the server will not see the head before the body is whole.
-  private func answerExpectation(_ relay: MessageRelay, route: Route) {
-    guard relay.head.version == .http11,
+  private func answerExpectation(_ relay: MessageRelay, _ exchange: Exchange, route: Route) {
+    guard relay.head.version != .http10,
       relay.head.fields.tokens("expect").contains("100-continue")
     else { return }
-    var isOurs = relay.plan.holding == .body
+    var isOurs = relay.holding == .body
     switch route.answerer {
     case .upstream: break
     case .sinkhole, .site: isOurs = true
     }
     guard isOurs else { return }
     relay.hasMetExpectation = true
-    self.down.output += Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+    let goOn = MessageHead(
+      start: .response(status: 100, reason: "Continue"),
+      version: relay.head.version,
+      fields: HeaderFields()
+    )
+    self.forward(.head(goOn), .response, exchange)
   }
 }

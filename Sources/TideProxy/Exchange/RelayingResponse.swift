@@ -3,26 +3,45 @@ import TideHTTP
 import TidePolicy
 import TideTLS
 
-/// The response's way back.
+/// The response's way back, and over HTTP/1 the next exchange's beginning.
 extension ConnectionMachine {
   func receivedResponse(_ bytes: Bytes) {
     guard let tls = self.up.tls else {
-      self.parseResponse(bytes)
+      self.takeServerBytes(bytes)
       return
     }
     var plaintext: [Bytes] = []
     do throws(TLSFailure) {
       try tls.receive(bytes, &plaintext)
     } catch {
-      for part in plaintext { self.parseResponse(part) }
+      for part in plaintext { self.takeServerBytes(part) }
       self.responseIsBroken(FlowFailure(.truncated, origin: .upstream, detail: error.detail))
       return
     }
-    for part in plaintext { self.parseResponse(part) }
+    for part in plaintext { self.takeServerBytes(part) }
     if tls.peerHasClosed, self.upstream != nil { self.upstreamClosed(.end) }
   }
 
-  func parseResponse(_ bytes: Bytes) {
+  /// Plain bytes from the server, read as its side of the connection is.
+  func takeServerBytes(_ bytes: Bytes) {
+    self.judgePlainStreamAgain()
+    if case .closed = self.stage { return }
+    if case .sniffing(let tunnel, let hello, _) = self.stage {
+      self.serverSpeaksFirst(bytes, tunnel, hello)
+    } else if case .securingClient = self.stage {
+      // What a server says before the device's side is ready: one read at most.
+      self.earlyServerBytes.append(bytes)
+      self.pause(.up, .waiting)
+    } else if self.multiplex != nil {
+      self.receivedServerFrames(bytes)
+    } else if let exchange = self.exchange, case .raw = exchange.wire {
+      if let relay = exchange.response { self.relayBody(bytes, relay, exchange) }
+    } else {
+      self.parseResponse(bytes)
+    }
+  }
+
+  private func parseResponse(_ bytes: Bytes) {
     do throws(HTTPFailure) {
       try self.serverCodec.receive(bytes, &self.responseParts)
       self.processResponseParts()
@@ -51,7 +70,8 @@ extension ConnectionMachine {
       if head.status < 200 {
         self.relayInformational(head, exchange)
       } else {
-        self.beginResponse(head, exchange)
+        let framing = self.serverCodec.receivedFraming
+        self.beginResponse(head, exchange, .response(framing), size: Self.size(framing))
       }
     case .body(let bytes):
       if let relay = exchange.response { self.relayBody(bytes, relay, exchange) }
@@ -63,36 +83,49 @@ extension ConnectionMachine {
   }
 
   /// 100, 103 and the like go through at once to a client that knows them (RFC 9110 §15.2).
-  private func relayInformational(_ head: MessageHead, _ exchange: Exchange) {
+  func relayInformational(_ head: MessageHead, _ exchange: Exchange) {
     if self.context.keepsBodies {
       self.record(.head(exchange.flow, .response, .original, head.raw))
     }
-    guard exchange.request.head.version == .http11 else { return }
+    if head.status == 101 {
+      self.acceptSocket(head, exchange)
+      return
+    }
+    guard exchange.request.head.version != .http10 else { return }
     // A hint is not worth an inspection of its own: it is left out where a response could be blocked.
     guard
       head.status == 100 || !self.context.isEnforcing || !exchange.policy.needsResponseInspection
     else { return }
     var outgoing = HeadRewrite.forwardable(head, direction: .response)
-    outgoing.version = .http11
-    self.forward(.head(outgoing), .response)
+    outgoing.version = exchange.request.head.version
+    if self.context.isEnforcing, exchange.policy.needsResponseInspection {
+      outgoing.fields = HeaderFields()
+    }
+    self.forward(.head(outgoing), .response, exchange)
   }
 
-  private func beginResponse(_ head: MessageHead, _ exchange: Exchange) {
-    let framing = self.serverCodec.receivedFraming
-    let relay = MessageRelay(
-      direction: .response,
-      head: head,
-      declaredSize: Self.size(framing)
-    )
+  /// Begins the final response: judged at its head, then forwarded or held.
+  func beginResponse(
+    _ head: MessageHead,
+    _ exchange: Exchange,
+    _ rewrite: Rewrite,
+    size: UInt64?,
+    isLast: Bool = false
+  ) {
+    let relay = MessageRelay(direction: .response, head: head, declaredSize: size)
+    relay.isHeadLast = isLast
     exchange.response = relay
     exchange.status = head.status
     if self.context.keepsBodies {
       self.record(.head(exchange.flow, .response, .original, head.raw))
     }
+    if head.fields.first("alt-svc") != nil {
+      self.cover(.alternativeService, exchange.flow, "an Alt-Svc field was left out")
+    }
     guard self.judgeHead(relay, exchange) else { return }
-    relay.rewrite = .response(framing)
+    relay.rewrite = rewrite
     relay.outgoing = self.rewritten(relay, exchange)
-    if relay.plan.holding != .body { self.forwardHead(relay, exchange) }
+    if relay.holding != .body { self.forwardHead(relay, exchange) }
   }
 
   /// The response's head as the device gets it: our own framing and persistence, the rest as sent.
@@ -122,43 +155,12 @@ extension ConnectionMachine {
     return outgoing
   }
 
-  // MARK: The end of an exchange
-
-  /// The request went on whole; where we answer, it is time to.
-  func requestIsComplete(_ exchange: Exchange) {
-    exchange.requestEndedAt = self.now.instant
-    guard let route = self.route else { return }
-    switch route.answerer {
-    case .upstream: self.endIfOver(exchange)
-    case .sinkhole(let rule):
-      let failure = FlowFailure(
-        .blockedByRule,
-        origin: .internal,
-        detail: "blocked by rule \(rule)"
-      )
-      exchange.exposure = 0
-      self.answerExchange(exchange, failure, rule: rule)
-    case .site: self.answerForOurselves(exchange, route)
-    }
-  }
-
-  func responseIsComplete(_ exchange: Exchange) {
-    exchange.responseIsOver = true
-    self.endIfOver(exchange)
-  }
-
-  private func endIfOver(_ exchange: Exchange) {
-    guard exchange.responseIsOver, exchange.requestEndedAt != nil else { return }
-    self.endExchange(nil)
-    self.nextExchange(persists: exchange.persists)
-  }
-
-  private func nextExchange(persists: Bool) {
+  func nextExchange(persists: Bool) {
     guard persists, !self.isStopping else {
       self.drain(nil)
       return
     }
-    if self.down.tls == nil { self.stage = .awaitingRequest(since: nil) }
+    if self.route?.isTunnel != true { self.stage = .awaitingRequest(since: nil) }
     do throws(HTTPFailure) {
       try self.serverCodec.next(&self.responseParts)
     } catch {
@@ -175,12 +177,13 @@ extension ConnectionMachine {
     if self.deviceHasEnded, self.requestParts.isEmpty { self.finish(nil) }
   }
 
-  private func answerForOurselves(_ exchange: Exchange, _ route: Route) {
+  func answerForOurselves(_ exchange: Exchange, _ route: Route) {
     let isNamed = route.facts.authority.host.isName
-    let host = exchange.request.head.fields.first("host")?.text ?? ""
+    let head = exchange.request.head
+    let host = (head.pseudo?.authority ?? head.fields.first("host"))?.text ?? ""
     let response = self.context.site.respond(
       to: LocalRequest(
-        head: exchange.request.head,
+        head: head,
         path: exchange.path,
         host: isNamed ? route.facts.authority.host.description : host,
         client: self.client,
@@ -188,70 +191,24 @@ extension ConnectionMachine {
         isSecure: route.isSecure
       )
     )
+    if case .http2(let stream) = exchange.wire {
+      self.answerStream(stream, exchange, response)
+      self.endExchange(exchange, nil)
+      return
+    }
     // Requests that came at once would all be answered at once: the first one's answer ends them.
     let persists =
       exchange.persists && !self.isStopping && self.deviceCodec.bufferedCount == 0
-    self.exchange = nil
+    self.endExchange(exchange, nil)
     self.send(response, toHead: exchange.answersHead, closing: !persists)
     self.nextExchange(persists: persists)
   }
 
-  /// Answers an exchange that will get no response from a server, and lets the connection end.
-  func answerExchange(_ exchange: Exchange, _ failure: FlowFailure, rule: RuleID?) {
-    exchange.status = failure.status
-    let fields = exchange.request.head.fields
-    let toHead = exchange.answersHead
-    let facts = self.route?.facts
-    self.endExchange(failure)
-    self.answer(
-      failure,
-      authority: facts?.authority.description,
-      rule: rule,
-      region: facts?.region.name,
-      fields: fields,
-      toHead: toHead
-    )
-  }
-
-  /// Carries out a block: nothing more of the message leaves.
-  func block(_ relay: MessageRelay, _ exchange: Exchange, _ verdict: Verdict) {
-    exchange.exposure = relay.released
-    let name = verdict.rule?.text ?? "none"
-    self.stop(
-      relay,
-      exchange,
-      FlowFailure(.blockedByRule, origin: .internal, detail: "blocked by rule \(name)"),
-      rule: verdict.rule
-    )
-  }
-
-  func stop(
-    _ relay: MessageRelay,
-    _ exchange: Exchange,
-    _ failure: FlowFailure,
-    rule: RuleID?
-  ) {
-    relay.held.removeAll()
-    relay.heldCount = 0
-    self.closeUpstream(.abort)
-    if exchange.hasAnswered {
-      // Half an answer is out: the cut is the only honest end.
-      self.finish(failure, mode: .abort)
-    } else {
-      self.answerExchange(exchange, failure, rule: rule)
-    }
-  }
-
-  /// Ends the exchange because of a failure, with a page if nothing was answered yet.
-  func failExchange(_ failure: FlowFailure) {
-    guard let exchange = self.exchange else {
-      self.finish(failure)
+  func responseIsBroken(_ failure: FlowFailure) {
+    if self.multiplex != nil {
+      self.serverIsGone(failure)
       return
     }
-    self.stop(exchange.request, exchange, failure, rule: nil)
-  }
-
-  func responseIsBroken(_ failure: FlowFailure) {
     guard self.exchange == nil else {
       self.failExchange(failure)
       return
@@ -263,7 +220,7 @@ extension ConnectionMachine {
       self.upstreamIsGone()
     case .draining, .closed: return  // an answer may be on its way
     case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
-      .securingClient, .tunnelling:
+      .securingClient, .sniffing, .tunnelling, .authenticating:
       self.finish(failure, mode: .abort)
     }
   }
@@ -277,6 +234,16 @@ extension ConnectionMachine {
   /// The server ended its side.
   func responseEnded(_ kind: CloseKind) {
     let isCut = kind == .reset || self.up.tls.map { !$0.peerHasClosed } ?? false
+    if self.multiplex != nil {
+      self.serverIsGone(
+        FlowFailure(.truncated, origin: .upstream, detail: "the server closed before its end")
+      )
+      return
+    }
+    if let exchange = self.exchange, case .raw = exchange.wire {
+      self.streamEnded(.response, isCut: isCut, exchange)
+      return
+    }
     guard let exchange = self.exchange else {
       self.closeUpstream(.afterFlush)
       self.upstreamIsGone()
@@ -295,6 +262,7 @@ extension ConnectionMachine {
     if exchange.responseIsOver {
       // The device has its answer; there is nobody for the rest of its request (RFC 9112 §9.5).
       self.endExchange(
+        exchange,
         FlowFailure(
           .truncated,
           origin: .upstream,
@@ -306,27 +274,6 @@ extension ConnectionMachine {
     }
     self.responseIsBroken(
       FlowFailure(.truncated, origin: .upstream, detail: "the server closed before its end")
-    )
-  }
-
-  func endExchange(_ failure: FlowFailure?) {
-    guard let exchange = self.exchange else { return }
-    self.exchange = nil
-    guard exchange.isRecorded else { return }
-    self.record(
-      .flowEnded(
-        FlowEnd(
-          flow: exchange.flow,
-          time: self.now.wall,
-          status: exchange.status,
-          requestBytes: exchange.request.received,
-          responseBytes: exchange.responseBytes,
-          findings: exchange.findings,
-          verdict: exchange.verdict,
-          exposure: exchange.exposure,
-          failure: failure
-        )
-      )
     )
   }
 }

@@ -13,11 +13,25 @@ struct RequestDestination {
   /// The authority of an absolute target, else of Host; nil if neither is there or Host is malformed.
   let named: Authority?
   let hasMalformedHost: Bool
+  /// Whether there is a Host field, be it empty.
+  let hasHost: Bool
 
   /// Reads target and Host.
   ///
   /// - Throws: if the target is malformed, or a CONNECT, which has no place inside a route.
   init(_ head: MessageHead, route: Route) throws(HTTPFailure) {
+    self.hasHost = head.fields.firstIndex(named: "host") != nil
+    if head.version == .http2 {
+      // The codec has checked the pseudo-fields, and that Host agrees with them (RFC 9113 §8.3.1).
+      self.target = .origin(head.target)
+      self.path = head.target
+      self.pathStart = nil
+      self.addsSlash = false
+      let field = head.pseudo?.authority ?? head.fields.first("host")
+      self.named = field.flatMap { route.authority(ofHost: $0) }
+      self.hasMalformedHost = self.named == nil
+      return
+    }
     self.target = try RequestTarget.parse(method: head.method, target: head.target)
     let host = head.fields.first("host")
     let fromHost = host.flatMap { route.authority(ofHost: $0) }
@@ -48,8 +62,9 @@ struct RequestDestination {
   }
 
   /// The head for the server: origin-form, our version, hop-by-hop fields dropped, a Host.
-  func outgoing(_ head: MessageHead, route: Route) -> MessageHead {
-    var outgoing = HeadRewrite.forwardable(head, direction: .request)
+  func outgoing(_ head: MessageHead, route: Route, keepsUpgrade: Bool = false) -> MessageHead {
+    var outgoing = HeadRewrite.forwardable(head, direction: .request, keepsUpgrade: keepsUpgrade)
+    if head.version == .http2 { return outgoing }
     outgoing.version = .http11
     if case .absolute = self.target {
       // The path as it stands in `head`, whose bytes redaction may have changed: it keeps lengths.
@@ -59,7 +74,7 @@ struct RequestDestination {
         path.append(head.target.dropping(first: pathStart))
       }
       outgoing = HeadRewrite.withTarget(outgoing, path)
-      if !route.isSecure, let named = self.named { Self.setHost(named, 80, in: &outgoing) }
+      if let named = self.named { Self.setHost(named, route.isSecure ? 443 : 80, in: &outgoing) }
     } else if head.fields.first("host") == nil {
       let shown = Authority(host: route.leafHost, port: route.facts.authority.port)
       Self.setHost(shown, route.isSecure ? 443 : 80, in: &outgoing)

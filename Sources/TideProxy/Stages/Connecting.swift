@@ -54,8 +54,8 @@ extension ConnectionMachine {
       case .success(let addresses): self.decide(tunnel, hello, named: addresses)
       case .failure: self.decide(tunnel, hello, named: [])
       }
-    case .awaitingRequest, .dialling, .awaitingHello, .securingUpstream, .securingClient,
-      .relaying, .tunnelling, .draining, .closed:
+    case .awaitingRequest, .authenticating, .dialling, .awaitingHello, .securingUpstream,
+      .securingClient, .sniffing, .relaying, .tunnelling, .draining, .closed:
       return
     }
   }
@@ -185,7 +185,8 @@ extension ConnectionMachine {
       ),
       names: [destination.authority.host],
       leafHost: destination.authority.host,
-      isSecure: false
+      isSecure: false,
+      isTunnel: false
     )
     self.stage = .relaying
     self.resume(.down, .waiting)
@@ -242,7 +243,8 @@ extension ConnectionMachine {
     url: String,
     status: Int,
     verdict: Verdict,
-    failure: FlowFailure
+    failure: FlowFailure,
+    protocolName: String? = nil
   ) {
     let flow = self.context.numbering.flow()
     let facts = self.facts(
@@ -261,7 +263,7 @@ extension ConnectionMachine {
           time: self.now.wall,
           method: method,
           url: url,
-          protocolName: method == "CONNECT" ? "tls" : "http/1.1"
+          protocolName: protocolName ?? (method == "CONNECT" ? "tls" : "http/1.1")
         )
       )
     )

@@ -8,7 +8,11 @@ extension ConnectionMachine {
   /// How long an answer's reader is given to take it and close.
   private static let drainTime: UInt64 = 2_000_000_000
 
-  func downstreamClosed(_ kind: CloseKind) {
+  /// The device's side ended.
+  ///
+  /// `isNotice` says that TLS told so (close_notify), and not TCP. Inside TLS a device that still wants its
+  /// answer says it there; a FIN is one that is gone.
+  func downstreamClosed(_ kind: CloseKind, isNotice: Bool = false) {
     switch self.stage {
     case .tunnelling where kind == .end && !self.deviceHasEnded:
       // A half-closed tunnel goes on the other way.
@@ -19,10 +23,24 @@ extension ConnectionMachine {
       return
     case .resolving where kind == .end && self.hasQueuedEnd,
       .dialling where kind == .end && self.hasQueuedEnd,
-      .relaying where kind == .end && (self.exchange?.requestEndedAt != nil || self.hasQueuedEnd):
+      .relaying
+    where kind == .end && self.rawExchange == nil && (isNotice || self.down.tls == nil)
+      && (self.exchange?.requestEndedAt != nil || self.hasQueuedEnd):
       // The request is whole: a device that half-closes still wants its answer (RFC 9112 §9.6). One
       // that is gone is noticed by the reset that the answer meets.
       self.deviceHasEnded = true
+      return
+    case .authenticating where kind == .end && self.hasQueuedEnd && !self.hasQueuedTunnel:
+      self.deviceHasEnded = true
+      return
+    case .sniffing(let tunnel, let hello, _) where kind == .end:
+      self.sniffingEnded(.request, tunnel, hello)
+      return
+    case .relaying where kind == .end && self.rawExchange != nil:
+      if let exchange = self.rawExchange {
+        self.down.isOpen = true
+        self.streamEnded(.request, isCut: false, exchange)
+      }
       return
     case .securingClient(let tunnel, _):
       if let hello = self.earlyHello {
@@ -44,16 +62,29 @@ extension ConnectionMachine {
     case .draining, .closed:
       self.finish(nil)  // the cause is recorded already
       return
-    case .awaitingRequest, .resolving, .dialling, .resolvingServerName, .securingUpstream,
-      .relaying, .tunnelling:
+    case .awaitingRequest, .authenticating, .resolving, .dialling, .resolvingServerName,
+      .securingUpstream, .sniffing, .relaying, .tunnelling:
       break
     }
-    let isCut = self.exchange != nil || kind == .reset
+    let isCut =
+      self.exchange != nil || self.multiplex?.exchanges.isEmpty == false || kind == .reset
     self.finish(
       isCut
         ? FlowFailure(.truncated, origin: .downstream, detail: "closed by the device") : nil,
-      mode: kind == .reset ? .abort : .afterFlush
+      mode: kind == .reset || self.exchange != nil ? .abort : .afterFlush
     )
+  }
+
+  /// Whether the request that waits is a CONNECT, which its device's end makes void.
+  private var hasQueuedTunnel: Bool {
+    if case .head(let head)? = self.requestParts.first { return head.method == "CONNECT" }
+    return false
+  }
+
+  /// The exchange under way if it is a stream of bytes or a WebSocket over HTTP/1.
+  private var rawExchange: Exchange? {
+    if let exchange = self.exchange, case .raw = exchange.wire { return exchange }
+    return nil
   }
 
   /// Records the flow of a way that was being made when the connection ended.
@@ -71,8 +102,12 @@ extension ConnectionMachine {
     case .resolvingServerName(let tunnel, let hello, _),
       .securingUpstream(let tunnel, let hello, _):
       self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
-    case .awaitingRequest, .awaitingHello, .securingClient, .relaying, .tunnelling, .draining,
-      .closed:
+    case .sniffing(let tunnel, let hello, _):
+      if !self.sniffed.isEmpty {
+        self.recordTunnelRefusal(tunnel, failure, serverName: hello?.serverName)
+      }
+    case .awaitingRequest, .authenticating, .awaitingHello, .securingClient, .relaying, .tunnelling,
+      .draining, .closed:
       return
     }
   }
@@ -118,7 +153,14 @@ extension ConnectionMachine {
       self.finish(
         FlowFailure(.truncated, origin: .upstream, detail: "closed by the server")
       )
-    case .relaying, .awaitingRequest: self.responseEnded(kind)
+    case .sniffing(let tunnel, let hello, _) where kind == .end:
+      self.sniffingEnded(.response, tunnel, hello)
+    case .sniffing:
+      self.finish(
+        FlowFailure(.truncated, origin: .upstream, detail: "reset by the server"),
+        mode: .abort
+      )
+    case .relaying, .awaitingRequest, .authenticating: self.responseEnded(kind)
     case .tunnelling:
       guard kind == .end else {
         self.finish(
@@ -203,7 +245,17 @@ extension ConnectionMachine {
         "the device's handshake took too long",
         rejected: false
       )
-    case .relaying: self.tickExchange()
+    case .authenticating(let since): self.tickAuthenticating(since: since)
+    case .sniffing(let tunnel, let hello, let since):
+      self.tickSniffing(tunnel, hello, since: since)
+    case .relaying:
+      self.releaseQuietContent()
+      if let multiplex = self.multiplex {
+        self.tickStreams(multiplex)
+      } else {
+        self.judgePlainStreamAgain()
+        self.tickExchange()
+      }
     case .tunnelling:
       self.judgeTunnelAgain()
       if self.hasPassed(limits.idle, since: self.lastActivity) {
@@ -217,7 +269,7 @@ extension ConnectionMachine {
     }
   }
 
-  private func tickExchange() {
+  func tickExchange() {
     let limits = self.context.timeouts
     guard let exchange = self.exchange else {
       if let since = self.headSince, self.hasPassed(limits.header, since: since) {
@@ -232,11 +284,13 @@ extension ConnectionMachine {
     if let ended = exchange.requestEndedAt, exchange.response == nil,
       self.hasPassed(limits.response, since: ended)
     {
-      self.failExchange(
+      self.fail(
+        exchange,
         FlowFailure(.responseTimeout, origin: .upstream, detail: "no response in time")
       )
     } else if self.hasPassed(limits.idle, since: self.lastActivity) {
-      self.failExchange(
+      self.fail(
+        exchange,
         FlowFailure(.idleTimeout, origin: .upstream, detail: "nothing came for too long")
       )
     }
@@ -244,10 +298,10 @@ extension ConnectionMachine {
 
   private var waitsForPeer: Bool {
     switch self.stage {
-    case .awaitingRequest, .awaitingHello, .securingUpstream, .securingClient, .relaying,
+    case .awaitingRequest, .awaitingHello, .securingUpstream, .securingClient, .sniffing, .relaying,
       .tunnelling:
       true
-    case .resolving, .dialling, .resolvingServerName, .draining, .closed: false
+    case .authenticating, .resolving, .dialling, .resolvingServerName, .draining, .closed: false
     }
   }
 
@@ -256,21 +310,25 @@ extension ConnectionMachine {
     let now = self.now.instant
     self.lastActivity = now
     if self.headSince != nil { self.headSince = now }
-    if let exchange = self.exchange, exchange.requestEndedAt != nil {
-      exchange.requestEndedAt = now
+    for exchange in [self.exchange].compactMap(\.self) + (self.multiplex?.inOrder ?? []) {
+      exchange.lastActivity = now
+      if exchange.requestEndedAt != nil { exchange.requestEndedAt = now }
     }
+    if self.multiplex?.headSince != nil { self.multiplex?.headSince = now }
     switch self.stage {
     case .awaitingRequest(let since): self.stage = .awaitingRequest(since: since.map { _ in now })
     case .awaitingHello(let tunnel, _): self.stage = .awaitingHello(tunnel, since: now)
     case .securingUpstream(let tunnel, let hello, _):
       self.stage = .securingUpstream(tunnel, hello, since: now)
     case .securingClient(let tunnel, _): self.stage = .securingClient(tunnel, since: now)
-    case .resolving, .dialling, .resolvingServerName, .relaying, .tunnelling, .draining, .closed:
+    case .sniffing(let tunnel, let hello, _): self.stage = .sniffing(tunnel, hello, since: now)
+    case .authenticating, .resolving, .dialling, .resolvingServerName, .relaying, .tunnelling,
+      .draining, .closed:
       return
     }
   }
 
-  private func hasPassed(_ wait: UInt64, since: Instant) -> Bool {
+  func hasPassed(_ wait: UInt64, since: Instant) -> Bool {
     self.now.instant.nanoseconds(since: since) > wait
   }
 
@@ -283,8 +341,12 @@ extension ConnectionMachine {
     }
     self.isStopping = true
     switch self.stage {
-    case .relaying where self.exchange != nil, .draining, .closed: return
-    case .awaitingRequest, .relaying, .tunnelling: self.finish(nil)
+    case .relaying where self.multiplex != nil:
+      guard let multiplex = self.multiplex else { return }
+      multiplex.isRefusing = true
+      multiplex.device.goAway(.noError)
+    case .relaying where self.exchange != nil && self.rawExchange == nil, .draining, .closed: return
+    case .awaitingRequest, .authenticating, .sniffing, .relaying, .tunnelling: self.finish(nil)
     case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
       .securingClient:
       self.finish(failure)

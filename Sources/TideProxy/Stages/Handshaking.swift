@@ -125,25 +125,17 @@ extension ConnectionMachine {
   // MARK: The server's side
 
   private func secureUpstream(_ tunnel: Tunnel, _ hello: HelloFacts) {
-    let offered = hello.applicationProtocols
-    guard offered.isEmpty || offered.contains("http/1.1") else {
-      self.alert(
-        TLSAlert.noApplicationProtocol,
-        tunnel,
-        hello,
-        FlowFailure(
-          .clientHandshake,
-          origin: .downstream,
-          detail: "the device offers only \(offered.prefix(4).joined(separator: ", "))"
-        )
-      )
-      return
+    // The server chooses from what the device offers, so that both legs speak the same. Names that are
+    // not text (a browser's grease) have lost their bytes, and mean nothing to a server anyway.
+    let offered = hello.applicationProtocols.filter { name in
+      !name.isEmpty && name.utf8.count < 256 && !Self.isOtherHTTP(name)
+        && name.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     }
     do throws(TLSFailure) {
       self.up.tls = try TLSSession.client(
         self.context.upstreamTLS,
         host: Self.leafHost(tunnel, hello),
-        applicationProtocols: offered.isEmpty ? [] : ["http/1.1"]
+        applicationProtocols: offered
       )
     } catch {
       self.alert(
@@ -161,11 +153,22 @@ extension ConnectionMachine {
     if !early.isEmpty { self.continueUpstreamHandshake(early, tunnel, hello) }
   }
 
+  /// Whether a protocol is HTTP by a name, or in a draft, under which nobody here would read it.
+  ///
+  /// Some servers still take `h2-14` and mean HTTP/2: as a stream it would meet no rule on requests.
+  private static func isOtherHTTP(_ name: String) -> Bool {
+    switch name {
+    case "h2", "http/1.1", "http/1.0": false
+    default: ["h2", "http/", "spdy/"].contains { name.hasPrefix($0) }
+    }
+  }
+
   func receivedUpstream(_ bytes: Bytes) {
     switch self.stage {
     case .securingUpstream(let tunnel, let hello, _):
       self.continueUpstreamHandshake(bytes, tunnel, hello)
-    case .securingClient, .relaying, .awaitingRequest: self.receivedResponse(bytes)
+    case .securingClient, .sniffing, .relaying, .awaitingRequest, .authenticating:
+      self.receivedResponse(bytes)
     case .tunnelling: self.relayTunnel(bytes, direction: .response)
     case .awaitingHello(let tunnel, _):
       // A server that speaks first before the device says anything: not TLS.
@@ -187,7 +190,6 @@ extension ConnectionMachine {
     }
     guard tls.isEstablished else { return }
     self.record(.handshake(self.id, tls.facts, time: self.now.wall))
-    // HTTP/1.1 servers wait for a request; what comes before one is broken framing.
     for part in plaintext { self.earlyServerBytes.append(part) }
     self.secureClient(tunnel, hello, upstream: tls)
   }
@@ -224,7 +226,7 @@ extension ConnectionMachine {
     if let upstream {
       choice = upstream.facts.applicationProtocol
     } else {
-      choice = hello.applicationProtocols.contains("http/1.1") ? "http/1.1" : nil
+      choice = ["h2", "http/1.1"].first(where: hello.applicationProtocols.contains)
     }
     self.earlyHello = hello
     do throws(TLSFailure) {
@@ -271,7 +273,7 @@ extension ConnectionMachine {
     }
     self.record(.handshake(self.id, tls.facts, time: self.now.wall))
     self.begin(tunnel, hello)
-    for part in plaintext { self.parseRequest(part) }
+    for part in plaintext { self.takeDeviceBytes(part) }
     self.noteDeviceClose()
   }
 
@@ -288,31 +290,20 @@ extension ConnectionMachine {
     self.finish(failure)
   }
 
+  /// Both handshakes are over: what ALPN agreed on is spoken now, else the first bytes tell.
   private func begin(_ tunnel: Tunnel, _ hello: HelloFacts) {
     self.earlyHello = nil
-    let host = Self.leafHost(tunnel, hello)
-    var names = [tunnel.authority.host]
-    if !names.contains(host) { names.append(host) }
-    self.deviceCodec = HTTP1Codec(role: .server, limits: self.context.limits)
-    self.serverCodec = HTTP1Codec(role: .client, limits: self.context.limits)
-    self.route = Route(
-      answerer: tunnel.answerer,
-      facts: self.facts(
-        authority: tunnel.authority,
-        serverName: hello.serverName,
-        candidates: tunnel.candidates,
-        target: tunnel.target,
-        treatment: tunnel.target == nil ? .sinkhole : .intercepted,
-        scheme: "https"
-      ),
-      names: names,
-      leafHost: host,
-      isSecure: true
-    )
-    self.stage = .relaying
-    let early = self.earlyServerBytes
-    self.earlyServerBytes = Bytes()
-    if !early.isEmpty { self.parseResponse(early) }
+    self.resume(.up, .waiting)
+    switch self.down.tls?.applicationProtocol {
+    case "h2": self.beginHTTP(tunnel, hello, isHTTP2: true)
+    case "http/1.1", "http/1.0": self.beginHTTP(tunnel, hello, isHTTP2: false)
+    case nil: self.beginSniffing(tunnel, hello, Bytes())
+    case .some:
+      self.beginStream(tunnel, hello)
+      let early = self.earlyServerBytes
+      self.earlyServerBytes = Bytes()
+      if !early.isEmpty { self.takeServerBytes(early) }
+    }
   }
 
   // MARK: Refusals
@@ -346,6 +337,7 @@ extension ConnectionMachine {
     rule: RuleID? = nil
   ) {
     self.recordTunnelRefusal(tunnel, failure, serverName: serverName, rule: rule)
+    self.sniffed = Bytes()
     self.finish(failure)
   }
 

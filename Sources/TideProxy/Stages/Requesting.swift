@@ -20,14 +20,14 @@ extension ConnectionMachine {
       }
       if since == nil { self.stage = .awaitingRequest(since: self.now.instant) }
       self.parseRequest(bytes)
-    case .resolving, .dialling: self.parseRequest(bytes)
+    case .authenticating, .resolving, .dialling: self.parseRequest(bytes)
     case .awaitingHello: self.receivedHello(bytes)
     // One read at most: the leg is paused.
     case .resolvingServerName, .securingUpstream: self.earlyClientBytes.append(bytes)
     case .securingClient: self.continueClientHandshake(bytes)
-    case .relaying:
+    case .relaying, .sniffing:
       guard self.down.tls != nil else {
-        self.parseRequest(bytes)
+        self.takeDeviceBytes(bytes)
         return
       }
       self.receivedEncryptedRequest(bytes)
@@ -49,12 +49,14 @@ extension ConnectionMachine {
 
   /// Bounds what waits in the codec: an unfinished head has its time, pipelined requests their room.
   func noteWaitingRequest() {
+    if self.multiplex != nil { return }
     switch self.stage {
     case .awaitingRequest(let since):
       if since == nil, self.deviceCodec.isMidHead {
         self.stage = .awaitingRequest(since: self.now.instant)
       }
     case .relaying:
+      if let exchange = self.exchange, case .raw = exchange.wire { return }
       if self.deviceHasEnded, let exchange = self.exchange, exchange.requestEndedAt == nil {
         // It was pipelined, and the device ended its side in the middle of it.
         self.finish(
@@ -64,8 +66,8 @@ extension ConnectionMachine {
       }
       let isMidHead = self.exchange == nil && self.deviceCodec.isMidHead
       self.headSince = isMidHead ? self.headSince ?? self.now.instant : nil
-    case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
-      .securingClient, .tunnelling, .draining, .closed:
+    case .authenticating, .resolving, .dialling, .awaitingHello, .resolvingServerName,
+      .securingUpstream, .securingClient, .sniffing, .tunnelling, .draining, .closed:
       return
     }
     if self.deviceCodec.bufferedCount > self.context.limits.headBytes {
@@ -88,9 +90,9 @@ extension ConnectionMachine {
       case .relaying:
         let part = self.requestParts.removeFirst()
         self.relayRequest(part)
-      case .resolving, .dialling: return
-      case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .tunnelling,
-        .draining, .closed:
+      case .authenticating, .resolving, .dialling: return
+      case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .sniffing,
+        .tunnelling, .draining, .closed:
         self.requestParts.removeAll()
         return
       }
@@ -109,6 +111,10 @@ extension ConnectionMachine {
         FlowFailure(.malformedTarget, origin: .downstream, detail: error.detail)
       )
       return
+    }
+    switch target {
+    case .authority, .absolute: guard self.isAuthenticated(head) else { return }
+    case .origin, .asterisk: break
     }
     switch target {
     case .authority(let authority):
@@ -161,7 +167,8 @@ extension ConnectionMachine {
       ),
       names: [],
       leafHost: unspecified.host,
-      isSecure: false
+      isSecure: false,
+      isTunnel: false
     )
     self.stage = .relaying
   }
@@ -202,10 +209,11 @@ extension ConnectionMachine {
       return
     }
     switch self.stage {
-    case .awaitingRequest, .resolving, .dialling, .relaying:
+    case .awaitingRequest, .authenticating, .resolving, .dialling, .relaying:
       self.answer(failure, authority: nil, rule: nil, fields: HeaderFields())
     case .draining, .closed: return  // said already, and to be heard
-    case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .tunnelling:
+    case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .sniffing,
+      .tunnelling:
       self.finish(failure)
     }
   }
@@ -225,7 +233,20 @@ extension ConnectionMachine {
     fields: HeaderFields,
     toHead: Bool = false
   ) {
-    let page = self.context.site.page(
+    let page = self.page(failure, authority: authority, rule: rule, region: region, fields: fields)
+    self.send(page, toHead: toHead, closing: true)
+    self.drain(failure)
+  }
+
+  /// The page that names the cause.
+  private func page(
+    _ failure: FlowFailure,
+    authority: String?,
+    rule: RuleID?,
+    region: String?,
+    fields: HeaderFields
+  ) -> LocalResponse {
+    self.context.page(
       for: Notice(
         status: failure.status,
         failure: failure,
@@ -236,8 +257,18 @@ extension ConnectionMachine {
         fields: fields
       )
     )
-    self.send(page, toHead: toHead, closing: true)
-    self.drain(failure)
+  }
+
+  /// The page that names the cause, for a request on the way that is there.
+  func page(_ failure: FlowFailure, rule: RuleID?, fields: HeaderFields) -> LocalResponse {
+    let facts = self.route?.facts
+    return self.page(
+      failure,
+      authority: facts?.authority.description,
+      rule: rule,
+      region: facts?.region.name,
+      fields: fields
+    )
   }
 
   func answer(
@@ -268,7 +299,7 @@ extension ConnectionMachine {
   /// Writes what is queued, ends our side, and throws away what the device still sends for a while:
   /// closing at once would reset the connection and could lose the answer on its way.
   func drain(_ failure: FlowFailure?) {
-    guard !self.deviceHasEnded else {
+    guard !self.deviceHasEnded, !self.down.hasEndedWriting else {
       self.finish(failure)
       return
     }

@@ -3,7 +3,7 @@ import TideHTTP
 import TidePolicy
 import TideTLS
 
-/// Bytes that are relayed without being read: passthrough by configuration, or no TLS at all.
+/// TLS that is relayed without being read: passthrough by configuration.
 extension ConnectionMachine {
   /// TLS that the operator excepts from interception (`tls.passthrough`).
   func passThrough(_ tunnel: Tunnel, _ hello: HelloFacts) {
@@ -11,36 +11,13 @@ extension ConnectionMachine {
       self.alert(TLSAlert.accessDenied, tunnel, hello, Self.opaqueFailure(rule), rule: rule)
       return
     }
-    self.beginTunnel(
-      tunnel,
-      serverName: hello.serverName,
-      first: hello.raw,
-      protocolName: "tls"
-    )
+    self.beginTunnel(tunnel, serverName: hello.serverName, first: hello.raw)
   }
 
-  /// Bytes after CONNECT that are no TLS: recorded as a stream, or refused where a rule enforces.
-  func notTLS(_ tunnel: Tunnel, _ first: Bytes) {
-    switch tunnel.answerer {
-    case .upstream: break
-    case .sinkhole(let rule):
-      self.beginTunnel(tunnel, serverName: nil, first: first, protocolName: "tcp")
-      self.finish(
-        FlowFailure(.blockedByRule, origin: .internal, detail: "blocked by rule \(rule)")
-      )
-      return
-    case .site:
-      self.finish(FlowFailure(.badHello, origin: .downstream, detail: "no TLS hello"))
-      return
-    }
-    if let rule = self.undecryptedRule(tunnel, serverName: nil) {
-      self.refuseTunnel(tunnel, Self.opaqueFailure(rule), serverName: nil, rule: rule)
-      return
-    }
-    self.beginTunnel(tunnel, serverName: nil, first: first, protocolName: "tcp")
-  }
+  /// Bytes after CONNECT that are no TLS: HTTP, or a stream.
+  func notTLS(_ tunnel: Tunnel, _ first: Bytes) { self.beginSniffing(tunnel, nil, first) }
 
-  private static func opaqueFailure(_ rule: RuleID) -> FlowFailure {
+  static func opaqueFailure(_ rule: RuleID) -> FlowFailure {
     FlowFailure(
       .opaque,
       origin: .internal,
@@ -48,7 +25,7 @@ extension ConnectionMachine {
     )
   }
 
-  private func undecryptedRule(_ tunnel: Tunnel, serverName: Hostname?) -> RuleID? {
+  func undecryptedRule(_ tunnel: Tunnel, serverName: Hostname?) -> RuleID? {
     var hosts = [tunnel.authority.host]
     if let serverName { hosts.append(.name(serverName)) }
     return self.context.policy.undecryptedVerdict(
@@ -62,19 +39,14 @@ extension ConnectionMachine {
     )
   }
 
-  private func beginTunnel(
-    _ tunnel: Tunnel,
-    serverName: Hostname?,
-    first: Bytes,
-    protocolName: String
-  ) {
+  private func beginTunnel(_ tunnel: Tunnel, serverName: Hostname?, first: Bytes) {
     let facts = self.facts(
       authority: tunnel.authority,
       serverName: serverName,
       candidates: tunnel.candidates,
       target: tunnel.target,
       treatment: tunnel.target == nil ? .sinkhole : .passthrough,
-      scheme: protocolName
+      scheme: "tls"
     )
     let flow = self.context.numbering.flow()
     self.tunnelFlow = TunnelFlow(
@@ -93,11 +65,11 @@ extension ConnectionMachine {
           time: self.now.wall,
           method: "CONNECT",
           url: tunnel.authority.description,
-          protocolName: protocolName
+          protocolName: "tls"
         )
       )
     )
-    self.record(.note(flow, "relayed without inspection", time: self.now.wall))
+    self.cover(.undecrypted, flow, "TLS to \(tunnel.authority) was not decrypted")
     self.stage = .tunnelling
     self.resume(.down, .waiting)
     let early = self.earlyServerBytes
@@ -154,4 +126,17 @@ extension ConnectionMachine {
       )
     )
   }
+}
+
+/// A tunnel that is relayed without being read.
+struct TunnelFlow {
+  let flow: FlowID
+  let isRecorded: Bool
+  let tunnel: Tunnel
+  let serverName: Hostname?
+  /// The rules that let it through last.
+  var policy: PolicySnapshot
+  var verdict: Verdict
+  var sent: UInt64 = 0
+  var received: UInt64 = 0
 }
