@@ -3,7 +3,7 @@
 
 ARGS ?=
 
-.PHONY: run test build format check
+.PHONY: run test build format check fuzz
 
 run:
 	@Scripts/setup run
@@ -15,6 +15,11 @@ test:
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build --disable-xctest
 	Tests/Loopback/run
+
+# FUZZ="http1 600" for one target and longer.
+fuzz:
+	@Scripts/setup test
+	Scripts/fuzz $(FUZZ)
 
 build:
 	@Scripts/setup run
