@@ -303,6 +303,17 @@ class Proxy(Folder):
             raise
         return Wire(secure)
 
+    def http2(self, host, port, *, alpn=("h2",), sni=None, **end):
+        """An HTTP/2 connection through the proxy."""
+        import http2  # the suites that do without it need no virtual environment
+
+        wire = self.tunnel(host, port, sni=sni, context=self.context(alpn=list(alpn)))
+        chosen = wire.sock.selected_alpn_protocol()
+        if chosen != "h2":
+            wire.close()
+            raise AssertionError(f"the proxy chose {chosen}, not h2")
+        return http2.Endpoint(wire.sock, is_client=True, **end)
+
     def fetch(self, host, port, path="/", method="GET", body=None, fields=()):
         """One request over TLS through the proxy."""
         with self.tunnel(host, port) as wire:

@@ -101,7 +101,7 @@ class Recording(LoopbackTest):
                         self.assertTrue(wire.is_at_end())
                 flow = eventually(lambda: [flow for flow in proxy.flows() if flow["port"] == port and flow["ended"]])
                 self.assertTrue(flow, "the tunnel's flow does not end")
-                self.assertEqual(flow[0]["treatment"], "passthrough")
+                self.assertEqual((flow[0]["treatment"], flow[0]["protocol"]), ("intercepted", "tcp"))
         proxy.stop()
 
 

@@ -123,11 +123,13 @@ class Leaves(LoopbackTest):
                     self.assertEqual(wire.request("GET", "/", f"{NAME}:{self.server.port}").status, 200)
 
     def test_alpn(self):
-        """Of h2 and http/1.1 the device is given http/1.1."""
+        """Of h2 and http/1.1 the device is given what the server chooses."""
         context = self.shared.context(alpn=["h2", "http/1.1"])
-        server = self.tls_origin(NAME, alpn=["h2", "http/1.1"])
-        with self.shared.tunnel(NAME, server.port, context=context) as wire:
-            self.assertEqual(wire.sock.selected_alpn_protocol(), "http/1.1")
+        for offered, chosen in ((["h2", "http/1.1"], "h2"), (["http/1.1"], "http/1.1"), ([], None)):
+            with self.subTest(chosen):
+                server = self.tls_origin(NAME, alpn=offered)
+                with self.shared.tunnel(NAME, server.port, context=context) as wire:
+                    self.assertEqual(wire.sock.selected_alpn_protocol(), chosen)
 
     def test_a_device_that_rejects_it(self):
         """A device that does not trust the authority is recorded as such."""

@@ -136,7 +136,7 @@ class Wire:
                 break
             interim.append(message.status)
         message.interim = interim
-        if method == "HEAD" or message.status in (204, 304) or method == "CONNECT" and message.status == 200:
+        if method == "HEAD" or message.status in (101, 204, 304) or method == "CONNECT" and message.status == 200:
             return message
         if message.is_chunked:
             self.chunked_body(message)
