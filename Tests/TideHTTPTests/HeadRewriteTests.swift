@@ -113,3 +113,43 @@ import Testing
     #expect(self.request(fields, version: version).isPersistent == expected)
   }
 }
+
+@Suite struct AcceptedCodingTests {
+  @Test(
+    "A request whose answer has to be read asks for codings that can be taken off, and no others",
+    arguments: [
+      ("gzip, deflate, br, zstd", "gzip, deflate"), ("br", "identity"), ("*", "identity"),
+      ("br;q=1.0, GZIP;q=0.8, *;q=0.1", "GZIP;q=0.8"), ("gzip", "gzip"), ("", "identity"),
+    ]
+  )
+  func narrowed(asked: String, expected: String) {
+    let head = MessageHead(
+      start: .request(method: "GET", target: "/"),
+      fields: HeaderFields([("Host", "a.example"), ("Accept-Encoding", asked), ("Accept", "*/*")])
+    )
+    let fields = HeadRewrite.acceptingReadable(head).fields
+    #expect(fields.all("accept-encoding").map(\.text) == [expected])
+    #expect(fields.all("host").map(\.text) == ["a.example"])
+  }
+
+  @Test("A request for an event stream asks for no coding at all")
+  func eventStream() {
+    let head = MessageHead(
+      start: .request(method: "GET", target: "/"),
+      fields: HeaderFields([
+        ("Accept", "text/html, Text/Event-Stream;q=0.9"), ("Accept-Encoding", "gzip, br"),
+      ])
+    )
+    let fields = HeadRewrite.acceptingReadable(head).fields
+    #expect(fields.first("accept-encoding")?.text == "identity")
+  }
+
+  @Test("A request that names no codings stays as it is")
+  func silent() {
+    let head = MessageHead(
+      start: .request(method: "GET", target: "/"),
+      fields: HeaderFields([("Accept", "text/event-stream")])
+    )
+    #expect(HeadRewrite.acceptingReadable(head).fields.count == 1)
+  }
+}

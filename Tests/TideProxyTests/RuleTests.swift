@@ -306,6 +306,22 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     book.expectCleanEnd()
   }
 
+  @Test("Where an answer has to be read, no coding is asked for that cannot be taken off")
+  func readableAnswers() throws {
+    let redacting = rule("imei-back", .redact) {
+      $0.direction = [.response]
+      $0.finding = ["imei"]
+    }
+    for (mode, expected) in [(Mode.redact, "gzip"), (.record, "br, gzip")] {
+      let book = try Playbook(mode: mode, rules: [redacting])
+      try book.tunnel()
+      book.device("GET / HTTP/1.1\r\nHost: api.example\r\nAccept-Encoding: br, gzip\r\n\r\n")
+      #expect(book.serverGot().contains("\r\nAccept-Encoding: \(expected)\r\n"))
+      book.server(ok)
+      book.expectCleanEnd()
+    }
+  }
+
   @Test(
     "An answer is redacted on its way to the device where a rule says so",
     arguments: Cut.allCases

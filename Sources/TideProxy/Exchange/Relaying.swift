@@ -158,6 +158,9 @@ extension ConnectionMachine {
         route: route,
         keepsUpgrade: relay.isSocketHandshake
       )
+      if self.context.isEnforcing, exchange.policy.needsResponseInspection {
+        head = HeadRewrite.acceptingReadable(head)
+      }
       if relay.hasMetExpectation { head.fields.removeAll("expect") }
       return head
     case .response(let framing):
