@@ -348,4 +348,15 @@ import TideTLS
     #expect(try play.book.flow().failure == .idleTimeout)
     play.expectCleanEnd()
   }
+
+  @Test("A proxy that stops says 1001 to both ends", arguments: SocketWay.allCases)
+  func stops(way: SocketWay) throws {
+    let play = try SocketPlay(way)
+    play.book.give(.shutdown)
+    play.listen()
+    #expect(play.device.heard == ["close 1001"])
+    #expect(play.server.heard == ["close 1001"])
+    #expect(try play.book.flow().failure == .shutdown)
+    play.expectCleanEnd()
+  }
 }

@@ -14,7 +14,9 @@ extension ConnectionMachine {
   func forwardHead(_ relay: MessageRelay, _ exchange: Exchange) {
     guard let head = relay.outgoing else { return }
     relay.outgoing = nil
-    if relay.verdict.applied == .redact, self.context.keepsBodies, exchange.isRecorded {
+    if relay.verdict.applied == .redact, self.context.keepsBodies, exchange.isRecorded,
+      !self.isSinkhole
+    {
       do throws(HTTPFailure) {
         let sent = try HeadRewrite.serialised(head)
         self.record(.head(exchange.flow, relay.direction, .sent, sent))

@@ -192,7 +192,7 @@ extension ConnectionMachine {
     switch exchange.kind {
     case .grpc:
       exchange.status = 200
-      self.sendHead(GRPCAnswer.head(failure), on: stream, isLast: true)
+      self.sendHead(GRPCAnswer.head(failure, to: exchange.request.head), on: stream, isLast: true)
       if exchange.requestEndedAt == nil { self.multiplex?.answered.insert(stream) }
     case .http1, .http2, .websocket, .stream, .plainStream:
       self.answerStream(

@@ -3,10 +3,16 @@ import TideCore
 /// How gRPC says that a call failed: a status in the trailers, or in a head that is all there is.
 enum GRPCAnswer {
   /// A response of trailers only, as the gRPC protocol over HTTP/2 has it.
-  static func head(_ failure: FlowFailure) -> MessageHead {
-    var fields = HeaderFields([("content-type", "application/grpc")])
-    for index in self.trailers(failure).slots.indices {
-      let trailers = self.trailers(failure)
+  ///
+  /// In the request's own type: gRPC-Web and the encodings of messages have others.
+  static func head(_ failure: FlowFailure, to request: MessageHead) -> MessageHead {
+    var fields = HeaderFields()
+    fields.append(
+      name: "content-type",
+      value: request.fields.first("content-type") ?? "application/grpc"
+    )
+    let trailers = self.trailers(failure)
+    for index in trailers.slots.indices {
       fields.append(name: trailers.name(at: index), value: trailers.value(at: index))
     }
     return MessageHead(

@@ -344,7 +344,13 @@ extension ConnectionMachine {
     case .relaying where self.multiplex != nil:
       guard let multiplex = self.multiplex else { return }
       multiplex.isRefusing = true
+      // A WebSocket may last for ever: it is told to come again (RFC 6455 §7.4.1).
+      for exchange in multiplex.inOrder where exchange.socket != nil {
+        self.stopSocket(exchange, failure)
+      }
       multiplex.device.goAway(.noError)
+    case .relaying where self.exchange?.socket != nil:
+      if let exchange = self.exchange { self.stopSocket(exchange, failure) }
     case .relaying where self.exchange != nil && self.rawExchange == nil, .draining, .closed: return
     case .awaitingRequest, .authenticating, .sniffing, .relaying, .tunnelling: self.finish(nil)
     case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,

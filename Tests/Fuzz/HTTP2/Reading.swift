@@ -5,6 +5,32 @@ import TideHTTP
 /// All that a codec made of a peer's bytes, each event in a line that does not depend on how they were cut.
 struct Reading {
   private(set) var events: [String] = []
+  /// Whether of each stream one of the two has seen what the other has, and perhaps more, content aside.
+  func goesAlong(with other: Reading) -> Bool {
+    let (own, others) = (self.eventsByStream, other.eventsByStream)
+    return Set(own.keys).union(others.keys).allSatisfy { stream in
+      let mine = (own[stream] ?? []).filter(Self.isNoBody)
+      let theirs = (others[stream] ?? []).filter(Self.isNoBody)
+      return mine.count < theirs.count ? theirs.starts(with: mine) : mine.starts(with: theirs)
+    }
+  }
+
+  private static func isNoBody(_ event: String) -> Bool {
+    !event.drop(while: \.isNumber).starts(with: " body ")
+  }
+
+  /// The events of each stream by itself: a reset of ours is told when it leaves, which is at the end of a
+  /// read, and so before or after what came for other streams.
+  var eventsByStream: [String: [String]] {
+    // Where it meets the peer's own end of that stream, either may come first and be the one that is told.
+    let events = self.events.map { event in
+      let words = event.split(separator: " ")
+      return words.count > 1 && words[1] == "reset" ? "\(words[0]) reset" : event
+    }
+    return Dictionary(grouping: events) { String($0.prefix { $0 != " " }) }
+  }
+  /// Whether a stream was reset by us.
+  private(set) var hasOwnReset = false
   private(set) var failure: HTTPFailure.Code?
   /// Whether a stream was reset for what it said.
   private(set) var hasViolation = false
@@ -93,6 +119,7 @@ struct Reading {
       self.log("\(stream.number) end")
     case .reset(let stream, let code, let isFromPeer):
       self.over.insert(stream)
+      self.hasOwnReset = self.hasOwnReset || !isFromPeer
       self.log("\(stream.number) reset \(code.rawValue) \(isFromPeer)")
     case .sent(let stream, let count): fail("\(count) bytes sent on \(stream.number) unasked")
     case .goAway(let last, let code): self.log("goaway \(last.number) \(code.rawValue)")
