@@ -107,6 +107,9 @@ public final class ConnectionMachine {
   var plainTunnel: PlainTunnel?
   /// The device's first bytes, while what is spoken is unknown; bounded by `SpokenProtocol`.
   var sniffed = Bytes()
+  /// The first line of a stream that was taken for one before the line was over: if it turns out to be a
+  /// request's, the stream ends.
+  var firstLine: Bytes?
   /// What was noted of this connection's coverage.
   var covered: Set<Coverage> = []
   /// The Proxy-Authorization that was accepted.

@@ -216,6 +216,22 @@ private let blocking = rule("imei", .block) { $0.finding = ["imei"] }
     book.expectCleanEnd()
   }
 
+  @Test(
+    "A request whose unknown method came a second before the rest is no stream: it ends there",
+    arguments: Cut.allCases
+  )
+  func requestInPieces(cut: Cut) throws {
+    let book = try self.secure()
+    book.device("FOO")
+    book.tick(afterSeconds: 2)
+    #expect(book.serverGot() == "FOO")
+    book.device(" /upload HTTP/1.1\r\nHost: api.example\r\n\r\n", in: cut)
+    #expect(!book.serverGot().contains("HTTP/1.1\r\n"))
+    #expect(book.isFinished)
+    #expect(try book.flow().failure == .malformedMessage)
+    book.expectCleanEnd()
+  }
+
   @Test("A stream that its device half-closes goes on the other way", arguments: [true, false])
   func deviceHalfCloses(isSecure: Bool) throws {
     let book = isSecure ? try self.secure() : try self.plain()

@@ -44,6 +44,7 @@ extension ConnectionMachine {
     case .relaying:
       self.judgePlainStreamAgain()
       if let exchange = self.exchange, case .raw = exchange.wire {
+        guard self.isStillNoHTTP(bytes, exchange) else { return }
         self.relayBody(bytes, exchange.request, exchange)
       } else {
         self.parseRequest(bytes)

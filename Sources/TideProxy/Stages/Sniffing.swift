@@ -154,8 +154,39 @@ extension ConnectionMachine {
         serverName: hello?.serverName
       )
     } else if waited > Self.sniffTime {
+      self.firstLine = self.sniffed
       self.beginStream(tunnel, hello)
       if case .relaying = self.stage { self.tickExchange() }
+    }
+  }
+
+  /// Reads on in the first line of a stream that began before the line was over.
+  ///
+  /// Who sends half a request, waits, and then sends the rest would else speak HTTP past every rule on
+  /// requests.
+  ///
+  /// - Returns: whether the stream may go on.
+  func isStillNoHTTP(_ bytes: Bytes, _ exchange: Exchange) -> Bool {
+    guard var line = self.firstLine else { return true }
+    line.append(bytes)
+    switch SpokenProtocol.of(line) {
+    case .undecided:
+      self.firstLine = line
+      return true
+    case .stream:
+      self.firstLine = nil
+      return true
+    case .http1, .http2:
+      self.firstLine = nil
+      self.fail(
+        exchange,
+        FlowFailure(
+          .malformedMessage,
+          origin: .downstream,
+          detail: "a request whose first line came in pieces, too slowly to be told from a stream"
+        )
+      )
+      return false
     }
   }
 
