@@ -153,6 +153,21 @@ private func texts(_ bytes: [UInt8]) throws -> [String] {
   }
 
   @Test(
+    "What only says that it is gRPC passes in record mode, is searched, and the flow says so once"
+  )
+  func noMessages() throws {
+    let play = try HTTP2Play(mode: .record, rules: [blocking])
+    let call = play.open("POST", path, fields)
+    play.upload(Bytes(#"{"imei":"\#(World.imei)","#), on: call)
+    play.upload("\"more\":1}", on: call, isLast: true)
+    #expect(play.asked[0].text.hasSuffix("\"more\":1}"))
+    play.expectCleanEnd()
+    let flow = try play.book.flow()
+    #expect(flow.notes.filter { $0.hasPrefix("no gRPC messages") }.count == 1)
+    #expect(flow.findings.map(\.kind) == [.imei])
+  }
+
+  @Test(
     "A blocked message in a stream that was answered ends it with trailers",
     arguments: Cut.allCases
   )

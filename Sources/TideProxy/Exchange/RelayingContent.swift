@@ -28,7 +28,11 @@ extension ConnectionMachine {
       return
     }
     var pieces: [UnitPiece] = []
+    let wasBroken = relay.units?.isBroken
     relay.units?.receive(bytes, &pieces)
+    if wasBroken == false, relay.units?.isBroken == true {
+      self.note(exchange, "no gRPC messages, contrary to its type: inspected as one unit")
+    }
     for piece in pieces {
       self.relayPiece(piece, relay, exchange)
       if exchange.isEnded { return }
