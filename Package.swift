@@ -72,7 +72,7 @@ let package = Package(
     // Rank 2: one subject each.
     library("TideRegion", ["TideCore", "CMaxMindDB"]),
     library("TidePolicy", ["TideRegion", "TideCore"]),
-    library("TideHTTP", ["TideCore", "TideCoding", "CNghttp2"]),
+    library("TideHTTP", ["TideCore", "TideCoding", "TideCrypto", "CNghttp2"]),
     library("TideTLS", ["TideCore", "COpenSSL"]),
     library("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
 

@@ -106,7 +106,7 @@ public struct GzipDecoder: ~Copyable {
       self.decodedCount += piece.count
       hasRoomLeft = piece.count < capacity
       if !piece.isEmpty { output.append(piece) }
-      try self.checkLimits()
+      try self.limits.check(decoded: self.decodedCount, encoded: self.encodedCount)
       switch status {
       case Z_STREAM_END:
         self.state = .betweenMembers
@@ -131,15 +131,5 @@ public struct GzipDecoder: ~Copyable {
       unsafe inflateReset(self.stream)
     }
     self.state = .inMember
-  }
-
-  private func checkLimits() throws(CodingFailure) {
-    guard self.decodedCount <= self.limits.decodedBytes else {
-      throw CodingFailure(.tooLarge, "more than \(self.limits.decodedBytes) decoded bytes")
-    }
-    guard self.decodedCount > self.limits.ratioGrace else { return }
-    guard self.decodedCount / max(self.encodedCount, 1) <= self.limits.ratio else {
-      throw CodingFailure(.ratio, "more than \(self.limits.ratio) decoded bytes per encoded byte")
-    }
   }
 }

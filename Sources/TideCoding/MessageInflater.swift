@@ -136,16 +136,3 @@ public struct MessageInflater: ~Copyable {
     return (Int(offered - (unsafe self.stream.pointee.avail_in)), status)
   }
 }
-
-extension DecodingLimits {
-  /// Throws if `decoded` bytes from `encoded` bytes are more than allowed.
-  func check(decoded: Int, encoded: Int) throws(CodingFailure) {
-    guard decoded <= self.decodedBytes else {
-      throw CodingFailure(.tooLarge, "more than \(self.decodedBytes) decoded bytes")
-    }
-    guard decoded > self.ratioGrace else { return }
-    guard decoded / max(encoded, 1) <= self.ratio else {
-      throw CodingFailure(.ratio, "more than \(self.ratio) decoded bytes per encoded byte")
-    }
-  }
-}

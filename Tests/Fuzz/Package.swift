@@ -54,7 +54,7 @@ let package = Package(
     product("TideCoding", ["TideCore", "CZlib", "CZstd"]),
     product("TideRegion", ["TideCore", "CMaxMindDB"]),
     product("TidePolicy", ["TideRegion", "TideCore"]),
-    product("TideHTTP", ["TideCore", "TideCoding", "CNghttp2"]),
+    product("TideHTTP", ["TideCore", "TideCoding", "TideCrypto", "CNghttp2"]),
     product("TideTLS", ["TideCore", "COpenSSL"]),
     product("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
     product(

@@ -1,4 +1,5 @@
 public import TideCore
+import TideCrypto
 
 /// A request for a WebSocket: an upgrade (RFC 6455 §4) or an extended CONNECT (RFC 8441 §4).
 public struct WebSocketHandshake: Sendable {
@@ -51,11 +52,9 @@ public struct WebSocketHandshake: Sendable {
 
   /// Whether `response` makes the connection, or the stream, a WebSocket.
   ///
-  /// - Parameters:
-  ///   - response: the head of a response to the request.
-  ///   - sha1: gives the SHA-1 of bytes.
+  /// - Parameter response: the head of a response to the request.
   /// - Returns: false for any other response, whatever its status.
-  public func accepts(_ response: MessageHead, sha1: (Bytes) -> [UInt8]) -> Bool {
+  public func accepts(_ response: MessageHead) -> Bool {
     switch self.method {
     case .extendedConnect: return (200..<300).contains(response.status)
     case .upgrade(let key):
@@ -65,7 +64,7 @@ public struct WebSocketHandshake: Sendable {
       guard response.status == 101, protocols.count == 1, protocols[0].isText("websocket"),
         Self.lists(fields, "connection", "upgrade"), accepts.count == 1
       else { return false }
-      return accepts[0] == Self.acceptance(of: key, sha1: sha1)
+      return accepts[0] == Self.acceptance(of: key)
     }
   }
 
@@ -94,26 +93,11 @@ public struct WebSocketHandshake: Sendable {
     return .deflate(try PerMessageDeflate(deflate.parameters))
   }
 
-  /// What Sec-WebSocket-Accept must say (RFC 6455 §4.2.2).
-  ///
-  /// - Parameters:
-  ///   - key: the request's Sec-WebSocket-Key.
-  ///   - sha1: gives the SHA-1 of bytes.
-  /// - Returns: the base64 of the SHA-1 of the key and a fixed text.
-  public static func acceptance(of key: Bytes, sha1: (Bytes) -> [UInt8]) -> Bytes {
+  /// What Sec-WebSocket-Accept must say to `key` (RFC 6455 §4.2.2).
+  public static func acceptance(of key: Bytes) -> Bytes {
     var text = key
     text.append(self.identifier)
-    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    let digest = sha1(text)
-    var output: [UInt8] = []
-    for start in stride(from: 0, to: digest.count, by: 3) {
-      let part = digest[start..<min(start + 3, digest.count)]
-      let group = part.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - part.count))
-      for index in 0..<4 {
-        output.append(index > part.count ? 0x3D : digits[group >> (18 - 6 * index) & 63])
-      }
-    }
-    return Bytes(output)
+    return Bytes(Base64.standard.encode(Digest.sha1.hash(text)))
   }
 
   /// Whether `value` is the base64 of 16 bytes: 22 digits and two of padding.

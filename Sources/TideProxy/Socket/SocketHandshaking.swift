@@ -1,6 +1,5 @@
 import TideCoding
 import TideCore
-import TideCrypto
 import TideHTTP
 import TideInspect
 import TidePolicy
@@ -36,7 +35,7 @@ extension ConnectionMachine {
       self.record(.head(exchange.flow, .response, .original, head.raw))
     }
     guard let offer = exchange.socketOffer,
-      offer.handshake.accepts(head, sha1: { Digest.sha1.hash($0) })
+      offer.handshake.accepts(head)
     else {
       self.fail(exchange, Self.badHandshake("an upgrade that does not answer the request"))
       return
