@@ -3,7 +3,7 @@
 
 ARGS ?=
 
-.PHONY: run test build format check fuzz
+.PHONY: run test build format check fuzz soak
 
 run:
 	@Scripts/setup run
@@ -20,6 +20,11 @@ test:
 fuzz:
 	@Scripts/setup test
 	Scripts/fuzz $(FUZZ)
+
+# HANDSHAKES="500" for fewer than 10,000.
+soak:
+	@Scripts/setup test
+	Scripts/soak $(HANDSHAKES)
 
 build:
 	@Scripts/setup run

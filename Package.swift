@@ -73,7 +73,7 @@ let package = Package(
     library("TideRegion", ["TideCore", "CMaxMindDB"]),
     library("TidePolicy", ["TideRegion", "TideCore"]),
     library("TideHTTP", ["TideCore", "TideCoding", "TideCrypto", "CNghttp2"]),
-    library("TideTLS", ["TideCore", "COpenSSL"]),
+    library("TideTLS", ["TideCore", "TideCrypto", "COpenSSL"]),
     library("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
 
     // Rank 3: the proxy, without I/O.
@@ -134,7 +134,13 @@ let package = Package(
         "TideRegion", "TideTLS",
       ]
     ),
-    tests("TideEngineNIOTests", ["TideEngineNIO", "TideCore", nioCore, nioPosix]),
+    tests(
+      "TideEngineNIOTests",
+      [
+        "TideEngineNIO", "TideCore", "TideInspect", "TidePolicy", "TideProxy", "TideRegion",
+        "TideTLS", nioCore, nioPosix,
+      ]
+    ),
     tests("TideEvidenceTests", ["TideEvidence", "TideCoding", "TideCrypto", "TideCore"]),
     tests("TideConfigTests", ["TideConfig", "TidePolicy", "TideRegion", "TideCore"]),
     tests("TideControlTests", ["TideControl", "TideCore", "TideCrypto"]),

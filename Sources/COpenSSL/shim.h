@@ -2,6 +2,7 @@
 #pragma once
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -13,6 +14,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+#include "keys.h"
 
 // Contexts.
 
@@ -37,10 +40,6 @@ static inline void tide_ssl_ctx_set_common_modes(SSL_CTX *context) {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 }
 
-static inline void tide_ssl_ctx_disable_session_cache(SSL_CTX *context) {
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-}
-
 static inline int tide_ssl_ctx_set_groups(SSL_CTX *context, const char *groups) {
   return SSL_CTX_set1_groups_list(context, groups) == 1;
 }
@@ -50,6 +49,12 @@ static inline int tide_ssl_ctx_set_signature_algorithms(SSL_CTX *context, const 
 }
 
 // Sessions.
+
+// For one session, whatever its context does.
+static inline void tide_ssl_forbid_tickets(SSL *session) {
+  SSL_set_options(session, SSL_OP_NO_TICKET);
+  SSL_set_num_tickets(session, 0);
+}
 
 static inline int tide_ssl_set_highest_protocol(SSL *session, int version) {
   return SSL_set_max_proto_version(session, version) == 1;
@@ -102,3 +107,62 @@ static inline EVP_PKEY *tide_generate_p256(void) {
 }
 
 static inline EVP_PKEY *tide_generate_rsa2048(void) { return EVP_RSA_gen(2048); }
+
+// Resumption, client certificates, key exchange groups.
+
+// Stateless tickets, one for each TLS 1.3 handshake, and for as long as the sessions live.
+static inline void tide_ssl_ctx_permit_tickets(SSL_CTX *context, long lifetime) {
+  SSL_CTX_set_timeout(context, lifetime);
+  SSL_CTX_set_num_tickets(context, 1);
+}
+
+// New sessions go to the callback and nowhere else.
+static inline void tide_ssl_ctx_report_sessions(SSL_CTX *context) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+}
+
+// HMAC-SHA256 with this key in a context that libssl made for HMAC.
+static inline int tide_mac_set_hmac_sha256(EVP_MAC_CTX *mac, unsigned char *key, size_t count) {
+  char digest[] = "SHA256";
+  OSSL_PARAM parameters[3];
+  parameters[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key, count);
+  parameters[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0);
+  parameters[2] = OSSL_PARAM_construct_end();
+  return EVP_MAC_CTX_set_params(mac, parameters) == 1;
+}
+
+// The group of the key exchange, in libssl's spelling; NULL if there was none.
+static inline const char *tide_ssl_group_name(SSL *session) {
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+  return SSL_get0_group_name(session);
+#else
+  int group = (int)SSL_get_negotiated_group(session);
+  return group == NID_undef ? NULL : SSL_group_to_name(session, group);
+#endif
+}
+
+// Whether the session signed in this handshake: as a client, that it gave a certificate.
+static inline int tide_ssl_has_signed(SSL *session) {
+  int kind = NID_undef;
+  return SSL_get_signature_type_nid(session, &kind) == 1;
+}
+
+// Verification of upstreams.
+
+#include <openssl/ct.h>
+#include <openssl/ocsp.h>
+
+// Asks for a stapled OCSP response and has the callback judge it, also if none comes.
+static inline void tide_ssl_ctx_request_status(SSL_CTX *context, int (*judge)(SSL *, void *)) {
+  SSL_CTX_set_tlsext_status_cb(context, judge);
+  SSL_CTX_set_tlsext_status_type(context, TLSEXT_STATUSTYPE_ocsp);
+}
+
+// The stapled response, which the session keeps; its size, or -1.
+static inline long tide_ssl_status_response(SSL *session, const unsigned char **bytes) {
+  return SSL_get_tlsext_status_ocsp_resp(session, bytes);
+}
+
+static inline void tide_ssl_ctx_set_largest_chain(SSL_CTX *context, long bytes) {
+  SSL_CTX_set_max_cert_list(context, bytes);
+}

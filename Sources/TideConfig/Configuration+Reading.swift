@@ -5,14 +5,6 @@ import TideRegion
 extension Configuration {
   /// What PRODUCT.md section 5 promises and this version does not have: a line goes when its feature comes.
   static let unavailable: [Unavailable] = [
-    .except("[]", "ca.permit"),
-    .except("null", "ca.passphrase_file"),
-    .except("null", "ca.pkcs11"),
-    .except("false", "ca.per_case"),
-    .except("strict", "tls.upstream_verify"),
-    .value("fetch", "tls.revocation"),
-    .except("[]", "tls.crls"),
-    .except("[]", "tls.client_certs"),
     .except("system", "upstream.resolver"),
     .except("[]", "inspect.icap"),
     .except("[]", "inspect.processes"),
@@ -40,7 +32,8 @@ extension Configuration {
     root.readVersion()
     root.read("mode", .word, into: &self.mode)
     self.readNetwork(&root, base)
-    self.readTLS(&root, base)
+    self.ca.read(&root, base)
+    self.tls.read(&root, base)
     self.readRegions(&root, base)
     root.read("devices", .path(in: base), into: &self.devices)
     if root.has("rules") { self.rulesAreDefault = false }
@@ -89,33 +82,6 @@ extension Configuration {
         hosts.report("\(name) is written twice", key: entry.key, at: key)
       }
     }
-  }
-
-  private mutating func readTLS(_ root: inout MappingReader, _ base: String) {
-    let year = 365
-    var ca = root.section("ca")
-    ca.read("dir", .path(in: base), into: &self.ca.directory)
-    ca.read("key", .word, into: &self.ca.key)
-    ca.read("lifetime", .duration(.days(1)...(.days(10 * year))), into: &self.ca.lifetime)
-    ca.finish()
-
-    var tls = root.section("tls")
-    var roots: String?
-    if case .file(let file) = self.tls.upstreamRoots { roots = file }
-    tls.read("upstream_roots", orWord: "system", .path(in: base), into: &roots)
-    self.tls.upstreamRoots = roots.map { .file($0) } ?? .system
-    tls.read("revocation", .word, into: &self.tls.revocation)
-    tls.read("fronting", .word, into: &self.tls.fronting)
-    tls.read("passthrough", listOf: .hostPattern, into: &self.tls.passthrough)
-    var learn = tls.section("learn_passthrough")
-    learn.read("after", .number(1...1_000), into: &self.tls.learnPassthrough.after)
-    learn.read(
-      "for",
-      .duration(.seconds(1)...(.days(year))),
-      into: &self.tls.learnPassthrough.duration
-    )
-    learn.finish()
-    tls.finish()
   }
 
   private mutating func readRegions(_ root: inout MappingReader, _ base: String) {

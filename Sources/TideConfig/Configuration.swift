@@ -112,6 +112,14 @@ extension Configuration {
     public var key = Key.p256
     /// How long a new authority lives.
     public var lifetime: Duration = .seconds(90 * 86_400)
+    /// The names and blocks of addresses that a new authority is limited to; empty for no limit.
+    public var permit: [String] = []
+    /// The file of the passphrase of `ca.key`, or of the token's PIN; nil to be asked on the terminal.
+    public var passphraseFile: String?
+    /// The PKCS #11 URI of the key that stands in for `ca.key`; nil for the file.
+    public var pkcs11: String?
+    /// Whether each case has an authority of its own.
+    public var isPerCase = false
   }
 
   /// `tls`: both legs.
@@ -124,12 +132,41 @@ extension Configuration {
       case file(String)
     }
 
+    /// What becomes of an upstream that does not verify.
+    public enum UpstreamVerify: String, CaseIterable, Sendable {
+      /// It is refused.
+      case strict
+      /// The device gets a leaf that it can trust as little.
+      case mirror
+      /// It is recorded, and the device gets a leaf of ours as always.
+      case off
+    }
+
     /// Where revocation is looked for.
     public enum Revocation: String, CaseIterable, Sendable {
-      /// In stapled answers.
+      /// In stapled answers and in the files of `crls`.
       case staple
+      /// There, and at the CRLs and OCSP responders that certificates name.
+      case fetch
       /// Nowhere.
       case off
+    }
+
+    /// One of `client_certs`: who the proxy says it is to the servers that ask.
+    public struct ClientCertificate: Hashable, Sendable {
+      /// The pattern of the hosts that get it.
+      public var host: String
+      /// The PEM file of the certificate and those that follow it.
+      public var certificate: String
+      /// The PEM file of its key.
+      public var key: String
+
+      /// Joins an entry.
+      public init(host: String, certificate: String, key: String) {
+        self.host = host
+        self.certificate = certificate
+        self.key = key
+      }
     }
 
     /// When a host that a device refuses to have intercepted is passed through.
@@ -142,8 +179,14 @@ extension Configuration {
 
     /// Whom upstream certificates must lead to.
     public var upstreamRoots = Roots.system
+    /// What becomes of an upstream that does not verify.
+    public var upstreamVerify = UpstreamVerify.strict
     /// Where revocation is looked for.
     public var revocation = Revocation.staple
+    /// The files with certificate revocation lists.
+    public var crls: [String] = []
+    /// The certificates for servers that ask for one; the first whose host matches is given.
+    public var clientCertificates: [ClientCertificate] = []
     /// What becomes of domain fronting.
     public var fronting = PolicySettings.Fronting.refuse
     /// The host patterns that are not intercepted if both CONNECT name and server name match.

@@ -1,41 +1,24 @@
 import TidePolicy
 
-/// A key, or a value of one, that PRODUCT.md promises and this version does not have yet.
+/// A key of which this version has only the default, although PRODUCT.md promises more.
 ///
 /// Accepting it silently would let an operator rely on what does not happen. Each is one line in a table,
 /// which goes when the feature comes.
 struct Unavailable: Sendable {
-  enum Refusal: Sendable {
-    /// Only the default can be had: no reader asks for the key.
-    case except(String)
-    /// One value cannot be had; the key is read otherwise.
-    case value(String)
-  }
-
   /// The dotted name of the key.
   let key: String
-  let refusal: Refusal
+  /// The default, as it is written; no reader asks for the key.
+  let accepted: String
 
   /// A key of which only the default can be had.
   static func except(_ default: String, _ key: String) -> Self {
-    Self(key: key, refusal: .except(`default`))
+    Self(key: key, accepted: `default`)
   }
 
-  /// A value that cannot be had yet, of a key that is otherwise read.
-  static func value(_ refused: String, _ key: String) -> Self {
-    Self(key: key, refusal: .value(refused))
-  }
-
-  /// Whether the row takes a value out of the document, and what is wrong with it if anything.
-  func judge(_ value: YAMLValue) -> (strikes: Bool, problem: String?) {
-    switch self.refusal {
-    case .except(let accepted):
-      if value.brief == accepted { return (true, nil) }
-      return (true, "\(self.key) other than \(accepted) is not available in this version")
-    case .value(let refused):
-      guard value.brief == refused else { return (false, nil) }
-      return (true, "\(self.key): \(refused) is not available in this version")
-    }
+  /// What is wrong with a value; nil if it is the default.
+  func problem(with value: YAMLValue) -> String? {
+    value.brief == self.accepted
+      ? nil : "\(self.key) other than \(self.accepted) is not available in this version"
   }
 }
 
@@ -50,11 +33,12 @@ extension ReadingSession {
     var kept: [YAMLEntry] = []
     for entry in entries {
       let name = path.isEmpty ? entry.key : "\(path).\(entry.key)"
-      let judgements = self.unavailable.filter { $0.key == name }.map { $0.judge(entry.value) }
-      for case .some(let problem) in judgements.map(\.problem) {
-        self.problems.report(problem, at: entry.value.location)
+      if let row = self.unavailable.first(where: { $0.key == name }) {
+        if let problem = row.problem(with: entry.value) {
+          self.problems.report(problem, at: entry.value.location)
+        }
+        continue
       }
-      guard !judgements.contains(where: \.strikes) else { continue }
       let inner = self.strike(from: entry.value, path: name)
       kept.append(YAMLEntry(key: entry.key, keyLocation: entry.keyLocation, value: inner))
     }

@@ -10,6 +10,8 @@ public struct HelloFacts: Sendable {
   public let versions: [UInt16]
   /// Whether the encrypted_client_hello extension is there, real or GREASE.
   public let hasEncryptedHello: Bool
+  /// Its JA4 fingerprint; empty where it was not computed.
+  public let fingerprint: String
   /// The hello as it came: whole TLS records, for the record and for the TLS library.
   public let raw: Bytes
 
@@ -20,6 +22,7 @@ public struct HelloFacts: Sendable {
     applicationProtocols: [String],
     versions: [UInt16],
     hasEncryptedHello: Bool = false,
+    fingerprint: String = "",
     raw: Bytes
   ) {
     self.serverName = serverName
@@ -27,6 +30,7 @@ public struct HelloFacts: Sendable {
     self.applicationProtocols = applicationProtocols
     self.versions = versions
     self.hasEncryptedHello = hasEncryptedHello
+    self.fingerprint = fingerprint
     self.raw = raw
   }
 }

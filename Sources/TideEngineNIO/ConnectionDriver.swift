@@ -19,11 +19,14 @@ final class ConnectionDriver {
   private var waiting: [Event] = []
   private var isHandling = false
   let number: UInt64
+  /// What stands in the place of the device's socket, if the request is the proxy's own.
+  private let fetch: Fetch?
 
-  init(machine: ConnectionMachine, number: UInt64, loop: LoopRunner) {
+  init(machine: ConnectionMachine, number: UInt64, loop: LoopRunner, for fetch: Fetch? = nil) {
     self.machine = machine
     self.number = number
     self.loop = loop
+    self.fetch = fetch
   }
 
   func attachDownstream() -> LegHandler {
@@ -57,15 +60,26 @@ final class ConnectionDriver {
 
   private func carryOut(_ command: Command) {
     switch command {
-    case .send(let leg, let bytes): self.handler(of: leg)?.send(bytes)
+    case .send(let leg, let bytes):
+      if let handler = self.handler(of: leg) {
+        handler.send(bytes)
+      } else if leg == .downstream, let fetch = self.fetch {
+        self.loop.fetches.received(bytes, fetch)
+      }
     case .pauseReading(let leg): self.handler(of: leg)?.setReading(false)
     case .resumeReading(let leg): self.handler(of: leg)?.setReading(true)
     case .close(let leg, let mode): self.close(leg, mode)
     case .resolve(let name): self.resolve(name)
     case .open(let id, let target): self.open(id, target)
     case .authenticate(let credentials): self.authenticate(credentials)
+    case .fetch(let id, let request, let limit): self.fetch(id, request, limit: limit)
     case .awaitRoom: self.loop.awaitRoom(self)
-    case .finished: self.wanted = nil
+    case .finished:
+      self.wanted = nil
+      self.loop.fetches.abandon(owner: self.number)
+      if let fetch = self.fetch {
+        self.loop.fetches.ended(fetch, isCut: true, self.machine.failure)
+      }
     }
   }
 
@@ -78,7 +92,11 @@ final class ConnectionDriver {
 
   private func close(_ leg: Leg, _ mode: TideProxy.CloseMode) {
     if case .upstream(let id) = leg, mode != .writing, self.wanted == id { self.wanted = nil }
-    guard let handler = self.handler(of: leg) else { return }
+    guard let handler = self.handler(of: leg) else {
+      guard leg == .downstream, let fetch = self.fetch else { return }
+      self.loop.fetches.ended(fetch, isCut: mode == .abort, self.machine.failure)
+      return
+    }
     handler.flush()
     handler.close(mode)
     if case .upstream = leg, mode != .writing { self.up = nil }
@@ -96,6 +114,11 @@ final class ConnectionDriver {
     self.loop.authentication.check(credentials, on: self.loop.eventLoop) { user in
       bound.value.handle(.authenticated(credentials, user: user))
     }
+  }
+
+  private func fetch(_ id: FetchID, _ request: Bytes, limit: Int) {
+    let waiter = Fetch.Waiter(owner: self.number) { self.handle(.fetched(id, $0)) }
+    self.loop.fetches.begin(request, limit: limit, for: waiter)
   }
 
   private func open(_ id: UpstreamID, _ target: PinnedTarget) {

@@ -23,6 +23,15 @@ final class LoopRunner {
   /// Legs that are to end once their last bytes are written.
   private var flushing: [LegHandler] = []
   private let strangers: Strangers
+  /// The requests of the proxy's own.
+  private(set) lazy var fetches = Fetches { [unowned self] fetch in
+    ConnectionDriver(
+      machine: ConnectionMachine(ownIn: self.context, at: Clock.now()),
+      number: self.newNumber(),
+      loop: self,
+      for: fetch
+    )
+  }
 
   private static let tickTime = TimeAmount.milliseconds(250)
   private static let roomTime = TimeAmount.milliseconds(5)
@@ -55,6 +64,7 @@ final class LoopRunner {
     ) { _ in
       let runner = bound.value
       for driver in runner.drivers.values { driver.handle(.tick) }
+      runner.fetches.tick(at: Clock.now().instant)
       runner.cutStalled()
     }
   }
@@ -97,16 +107,21 @@ final class LoopRunner {
       channel.close(promise: nil)
       return
     }
-    self.nextNumber += 1
     let machine = ConnectionMachine(client: client, context: self.context, at: Clock.now())
-    let driver = ConnectionDriver(machine: machine, number: self.nextNumber, loop: self)
+    let driver = ConnectionDriver(machine: machine, number: self.newNumber(), loop: self)
     self.drivers[driver.number] = driver
     try channel.pipeline.syncOperations.addHandler(driver.attachDownstream())
     self.setAccepting(self.drivers.count < self.settings.limits.connectionsPerLoop)
   }
 
+  private func newNumber() -> UInt64 {
+    self.nextNumber += 1
+    return self.nextNumber
+  }
+
   func remove(_ driver: ConnectionDriver) {
     self.drivers[driver.number] = nil
+    self.fetches.abandon(owner: driver.number)
     self.waitingForRoom.removeAll { $0 === driver }
     self.setAccepting(self.drivers.count < self.settings.limits.connectionsPerLoop)
   }
@@ -209,6 +224,7 @@ final class LoopRunner {
   /// Ends what did not end by itself: what is unwritten now never will be.
   func end() {
     self.tick?.cancel()
+    self.fetches.end()
     let watched = self.flushing
     self.flushing = []
     for leg in watched { leg.cut() }

@@ -23,6 +23,8 @@ public final class CaseFolder: Sendable {
   /// The SHA-256 of case.json, which the log repeats so that the chain holds it too.
   let descriptionDigest: String
   let tail: LogTail
+  /// Where wire/ goes on.
+  let wireTail: WireTail
   /// Bodies that a recorder before was killed over; whoever writes next begins with their lines.
   let salvaged: [SalvagedBody]
   private let lock: FileLock
@@ -33,6 +35,7 @@ public final class CaseFolder: Sendable {
     secret: [UInt8],
     description: CaseDescription,
     tail: LogTail,
+    wireTail: WireTail = .none,
     salvaged: [SalvagedBody] = [],
     lock: FileLock
   ) throws(EvidenceFailure) {
@@ -47,6 +50,7 @@ public final class CaseFolder: Sendable {
       Digest.sha256.hash(try Folder.read(path + "/case.json", limit: 16 << 20))
     )
     self.tail = tail
+    self.wireTail = wireTail
     self.salvaged = salvaged
     self.lock = lock
   }
@@ -222,12 +226,15 @@ public final class CaseFolder: Sendable {
     }
     let tail = try LogTail.find(in: path)
     try tail.repair(path)
+    let wireTail = try WireTail.find(in: path)
+    try wireTail.repair(path)
     return try CaseFolder(
       path: path,
       isContinued: true,
       secret: secret,
       description: description,
       tail: tail,
+      wireTail: wireTail,
       salvaged: try SalvagedBody.find(in: path, before: tail.nextFlow),
       lock: lock
     )

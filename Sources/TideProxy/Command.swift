@@ -29,6 +29,12 @@ public enum Command: Sendable {
   case authenticate(ProxyCredentials)
   /// Tell when the recorder has room; answered by `Event.roomAvailable`.
   case awaitRoom
+  /// Fetch over plain HTTP what a revocation check needs; answered by `Event.fetched`.
+  ///
+  /// `request` is a whole absolute-form HTTP/1.1 request that says `Connection: close`. It takes the way
+  /// that a device's request takes: looked up once, judged by the policy, dialled pinned, recorded as a
+  /// flow of the proxy's own. An answer of more than `limit` bytes, head included, is a failure.
+  case fetch(FetchID, request: Bytes, limit: Int)
   /// Nothing follows: forget the connection once its legs are closed.
   case finished
 }

@@ -38,6 +38,8 @@ public final class ConnectionMachine {
     case resolvingServerName(Tunnel, HelloFacts, since: Instant)
     /// The server's handshake is under way; the client waits.
     case securingUpstream(Tunnel, HelloFacts, since: Instant)
+    /// The server's handshake is over, and something is still to be known of it.
+    case settlingUpstream(UpstreamSettlement)
     /// The client's handshake is under way.
     case securingClient(Tunnel, since: Instant)
     /// What is spoken inside a tunnel is not known yet: with TLS if there was a hello.
@@ -52,35 +54,12 @@ public final class ConnectionMachine {
     case closed
   }
 
-  /// One side of the connection.
-  struct Side {
-    var tls: TLSSession?
-    /// Plain bytes to be sent at the end of this event.
-    var output: [UInt8] = []
-    var pauses: PauseReasons = []
-    var isOpen = false
-    var closing: CloseMode?
-    /// Whether the end of our writing was said.
-    var hasEndedWriting = false
-  }
-
-  /// Why a leg is not read.
-  struct PauseReasons: OptionSet {
-    let rawValue: UInt8
-    /// The other leg's output queue is high.
-    static let congestion = PauseReasons(rawValue: 1)
-    /// What was read cannot be used yet.
-    static let waiting = PauseReasons(rawValue: 2)
-    /// The recorder has no room.
-    static let evidence = PauseReasons(rawValue: 4)
-    /// Our own answers are not taken: there is no server's leg to pause for it.
-    static let unread = PauseReasons(rawValue: 8)
-  }
-
   /// The connection's number in the case.
   public let id: ConnectionID
   let client: IPAddress
   var device: String
+  /// Whether the requests are the proxy's own and not a device's.
+  let isOwn: Bool
   let context: LoopContext
 
   var stage = Stage.awaitingRequest(since: nil)
@@ -121,6 +100,10 @@ public final class ConnectionMachine {
   var helloParser: ClientHelloParser
   /// The hello that is being answered.
   var earlyHello: HelloFacts?
+  /// The leaf that the device was shown, until it has said something under it.
+  var shownLeaf: ShownLeaf?
+  /// How many fetches were asked for.
+  var fetchCount: UInt32 = 0
   /// What the device sent while the server's handshake was under way: one read at most.
   var earlyClientBytes = Bytes()
   /// What the server sent before the device's side was ready.
@@ -137,11 +120,17 @@ public final class ConnectionMachine {
   /// What this turn's frames have put into the legs' queues.
   var turnOutput = (down: 0, up: 0)
 
-  /// Begins with a connection that was accepted and admitted.
-  public init(client: IPAddress, context: LoopContext, at now: Moment) {
+  init(
+    client: IPAddress,
+    device: String,
+    isOwn: Bool,
+    context: LoopContext,
+    at now: Moment
+  ) {
     self.id = context.numbering.connection()
     self.client = client
-    self.device = context.device(at: client)
+    self.device = device
+    self.isOwn = isOwn
     self.context = context
     self.now = now
     self.lastActivity = now.instant
@@ -212,11 +201,13 @@ public final class ConnectionMachine {
     case .opened(let id, let result):
       if id == self.upstream { self.opened(result) }
     case .authenticated(let credentials, let user): self.authenticated(credentials, user)
+    case .fetched(let id, let result): self.fetched(id, result)
     case .roomAvailable:
       self.isWaitingForRoom = false
       self.resume(.down, .evidence)
       self.resume(.up, .evidence)
       self.restartWaits()
+    case .abandoned(let failure): self.finish(failure, mode: .abort)
     case .tick: self.tick()
     case .shutdown: self.shutdown()
     }
@@ -383,8 +374,9 @@ public final class ConnectionMachine {
     self.endTunnelFlow(failure)
     self.closeUpstream(mode == .abort ? .abort : .afterFlush)
     self.stage = .closed
+    self.drainingFailure = failure ?? self.drainingFailure
     self.record(
-      .connectionClosed(self.id, failure ?? self.drainingFailure, time: self.now.wall)
+      .connectionClosed(self.id, self.drainingFailure, time: self.now.wall)
     )
     if self.down.isOpen {
       self.down.closing = mode

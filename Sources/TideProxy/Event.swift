@@ -38,8 +38,12 @@ public enum Event: Sendable {
   case opened(UpstreamID, Result<IPAddress, FlowFailure>)
   /// The user that credentials belong to; nil if they are nobody's.
   case authenticated(ProxyCredentials, user: String?)
+  /// A fetch ended: the HTTP/1.1 response as it came, head and body, or why there is none.
+  case fetched(FetchID, Result<Bytes, FlowFailure>)
   /// The recorder has room again after a `Command.awaitRoom`.
   case roomAvailable
+  /// Whoever waits for the answer to a request of the proxy's own gave up, and why.
+  case abandoned(FlowFailure)
   /// Time passed. Comes a few times a second; every wait of the machine is judged against it.
   case tick
   /// The proxy is stopping: finish what is under way, begin nothing.

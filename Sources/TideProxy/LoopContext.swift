@@ -68,6 +68,13 @@ public final class LoopContext {
   let minter: LeafMinter
   let upstreamTLS: TLSClientContext
   let clientTLS: TLSServerContext
+  let untrustedUpstreams: UntrustedUpstreams
+  /// What devices make of our leaves; shared by the loops.
+  let trust: TrustLedger
+  /// How many handshakes there were; shared by the loops.
+  let statistics: HandshakeStatistics
+  /// Answers about revocation that were fetched; nil if nothing is kept.
+  let revocations: (any RevocationCache)?
   let sink: any FlowEventSink
   let site: any LocalSite
   /// Nil if whoever reaches the proxy may use it.
@@ -92,6 +99,10 @@ public final class LoopContext {
     minter: LeafMinter,
     upstreamTLS: TLSClientContext,
     clientTLS: TLSServerContext,
+    untrustedUpstreams: UntrustedUpstreams = .refuse,
+    trust: TrustLedger = TrustLedger(),
+    statistics: HandshakeStatistics = HandshakeStatistics(),
+    revocations: (any RevocationCache)? = nil,
     sink: any FlowEventSink,
     site: any LocalSite,
     authentication: ProxyAuthentication? = nil,
@@ -105,6 +116,10 @@ public final class LoopContext {
     self.minter = minter
     self.upstreamTLS = upstreamTLS
     self.clientTLS = clientTLS
+    self.untrustedUpstreams = untrustedUpstreams
+    self.trust = trust
+    self.statistics = statistics
+    self.revocations = revocations
     self.sink = sink
     self.site = site
     self.authentication = authentication

@@ -10,8 +10,16 @@ struct CertificateDraft {
     let value: String
   }
 
-  /// The subject; empty is legal if a critical subjectAltName stands in for it.
-  var subject: [NameEntry]
+  /// Whom a certificate is for.
+  enum Subject {
+    /// Entry by entry; none is legal if a critical subjectAltName stands in for the name.
+    case entries([NameEntry])
+    /// As in another certificate.
+    case same(as: X509Certificate)
+  }
+
+  /// The subject's distinguished name.
+  var subject: Subject
   /// The first second of validity.
   var notBefore: WallTime
   /// The last second of validity.
@@ -47,29 +55,42 @@ struct CertificateDraft {
       unsafe ASN1_TIME_set(X509_getm_notAfter(handle), Int(self.notAfter.seconds)) != nil,
       unsafe X509_set_pubkey(handle, subjectKey) == 1
     else { throw .drained(.internal, "a certificate cannot be filled in") }
+    try unsafe self.setSubject(of: handle)
     let subject = unsafe X509_get_subject_name(handle)
-    for entry in self.subject {
-      let value = Array(entry.value.utf8)
-      let isAdded = unsafe X509_NAME_add_entry_by_NID(
-        subject,
-        entry.attribute,
-        MBSTRING_UTF8,
-        value,
-        Int32(value.count),
-        -1,
-        0
-      )
-      guard isAdded == 1 else { throw .drained(.certificate, "not a name for a certificate") }
-    }
     let issuerName = unsafe issuer.map { unsafe X509_get_subject_name($0) } ?? subject
     guard unsafe X509_set_issuer_name(handle, issuerName) == 1 else {
       throw .drained(.internal, "the issuer's name cannot be set")
     }
     for part in self.extensions { try unsafe part.add(to: handle) }
-    guard unsafe X509_sign(handle, key.handle, key.signatureDigest) > 0 else {
+    guard unsafe key.sign(handle) else {
       throw .drained(.certificate, "a certificate cannot be signed")
     }
     return certificate
+  }
+
+  private func setSubject(of certificate: OpaquePointer) throws(TLSFailure) {
+    switch self.subject {
+    case .same(let other):
+      let name = unsafe X509_get_subject_name(other.handle)
+      guard unsafe X509_set_subject_name(certificate, name) == 1 else {
+        throw .drained(.internal, "a subject cannot be copied")
+      }
+    case .entries(let entries):
+      let name = unsafe X509_get_subject_name(certificate)
+      for entry in entries {
+        let value = Array(entry.value.utf8)
+        let isAdded = unsafe X509_NAME_add_entry_by_NID(
+          name,
+          entry.attribute,
+          MBSTRING_UTF8,
+          value,
+          Int32(value.count),
+          -1,
+          0
+        )
+        guard isAdded == 1 else { throw .drained(.certificate, "not a name for a certificate") }
+      }
+    }
   }
 
   /// Sets a serial number of 128 random bits: positive, at most 17 octets (RFC 5280 §4.1.2.2).

@@ -44,6 +44,8 @@ public struct ClientHelloParser: Sendable {
   /// Takes all complete records, until the message is complete.
   private mutating func advance() -> State {
     while self.position < self.raw.count {
+      // Before all else, so that the answer does not depend on how much of a record has come.
+      guard self.position + 5 <= self.limit else { return .tooLarge }
       // The first byte alone tells TLS from all else that we know.
       guard self.raw[self.position] == 0x16 else {
         return self.position == 0 ? .notTLS : .malformed("a record other than of a handshake")

@@ -13,6 +13,7 @@ struct HelloFields {
   private var hasMalformedServerName = false
   private var applicationProtocols: [String] = []
   private var hasEncryptedHello = false
+  private var fingerprint = JA4()
 
   /// Reads a whole handshake message, header included.
   init(_ message: [UInt8]) throws(Defect) {
@@ -27,6 +28,8 @@ struct HelloFields {
     guard let suites = body.vector(), !suites.isAtEnd, suites.rest.count % 2 == 0 else {
       throw Defect(reason: "no list of cipher suites")
     }
+    self.fingerprint.version = version
+    self.fingerprint.suites = Self.numbers(of: suites)
     guard let compression = body.shortVector(), !compression.isAtEnd else {
       throw Defect(reason: "no list of compression methods")
     }
@@ -46,6 +49,7 @@ struct HelloFields {
       applicationProtocols: self.applicationProtocols,
       versions: self.supportedVersions ?? [self.legacyVersion],
       hasEncryptedHello: self.hasEncryptedHello,
+      fingerprint: self.fingerprint.text,
       raw: raw
     )
   }
@@ -59,8 +63,10 @@ struct HelloFields {
         throw Defect(reason: "an extension cut short")
       }
       guard seen.insert(type).inserted else { throw Defect(reason: "extension \(type) twice") }
+      if !Self.isGREASE(type) { self.fingerprint.extensions.append(type) }
       switch type {
       case 0: self.readServerName(content)
+      case 13: self.readSignatureAlgorithms(content)
       case 16: try self.readProtocols(content)
       case 43: try self.readVersions(content)
       case 0xFE0D: self.hasEncryptedHello = true
@@ -98,6 +104,7 @@ struct HelloFields {
       {
         continue
       }
+      if self.applicationProtocols.isEmpty { self.fingerprint.firstProtocol = name.rest }
       self.applicationProtocols.append(String(decoding: name.rest, as: UTF8.self))
     }
   }
@@ -105,15 +112,31 @@ struct HelloFields {
   /// `supported_versions` (RFC 8446 §4.2.1).
   private mutating func readVersions(_ content: WireReader) throws(Defect) {
     var content = content
-    guard var list = content.shortVector(), content.isAtEnd, !list.isAtEnd else {
+    guard let list = content.shortVector(), content.isAtEnd, !list.isAtEnd else {
       throw Defect(reason: "no list of versions")
     }
-    var versions: [UInt16] = []
-    while !list.isAtEnd {
-      guard let version = list.number() else { throw Defect(reason: "half a version") }
-      if !Self.isGREASE(version) { versions.append(version) }
-    }
+    guard list.rest.count % 2 == 0 else { throw Defect(reason: "half a version") }
+    let versions = Self.numbers(of: list)
     self.supportedVersions = versions
+    self.fingerprint.version = versions.max()
+  }
+
+  /// `signature_algorithms` (RFC 8446 §4.2.3), for the fingerprint alone: libssl judges their form.
+  private mutating func readSignatureAlgorithms(_ content: WireReader) {
+    var content = content
+    guard let list = content.vector() else { return }
+    self.fingerprint.signatureAlgorithms = Self.numbers(of: list)
+  }
+
+  /// The numbers of a list, GREASE left out.
+  private static func numbers(of list: WireReader) -> [UInt16] {
+    var list = list
+    var numbers: [UInt16] = []
+    numbers.reserveCapacity(list.rest.count / 2)
+    while let number = list.number() {
+      if !Self.isGREASE(number) { numbers.append(number) }
+    }
+    return numbers
   }
 
   /// Whether a number is one of 0x0A0A, 0x1A1A, … 0xFAFA (RFC 8701 §2).

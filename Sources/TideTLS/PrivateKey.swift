@@ -1,4 +1,5 @@
 import COpenSSL
+import Synchronization
 
 /// The kinds of key that a CA of ours may have.
 public enum KeyKind: String, CaseIterable, Sendable {
@@ -14,9 +15,17 @@ public enum KeyKind: String, CaseIterable, Sendable {
 @safe final class PrivateKey {
   /// The key; valid as long as this owner is.
   let handle: OpaquePointer
+  /// Whether the key's secret part lies in a PKCS#11 token, which does what is asked with it.
+  let isInToken: Bool
+
+  /// Taken while a token signs: neither the engine nor a token's module is sure to bear two at once.
+  private static let tokens = Mutex(())
 
   /// Takes over a reference.
-  init(owning handle: OpaquePointer) { unsafe self.handle = handle }
+  init(owning handle: OpaquePointer, isInToken: Bool = false) {
+    unsafe self.handle = handle
+    self.isInToken = isInToken
+  }
 
   deinit { unsafe EVP_PKEY_free(self.handle) }
 
@@ -32,32 +41,37 @@ public enum KeyKind: String, CaseIterable, Sendable {
     return unsafe PrivateKey(owning: handle)
   }
 
-  /// Reads an unencrypted key: PKCS#8, or the older forms of EC and RSA.
-  static func parse(pem: [UInt8]) throws(TLSFailure) -> PrivateKey {
-    guard let memory = MemoryBIO(copying: pem) else { throw .drained(.internal, "memory") }
-    ErrorQueue.clear()
-    let handle = unsafe PEM_read_bio_PrivateKey(memory.handle, nil, refusePassphrase, nil)
-    guard let handle = unsafe handle else {
-      throw .drained(.certificate, "the private key cannot be read")
+  /// Signs a certificate that is complete but for its signature.
+  func sign(_ certificate: OpaquePointer) -> Bool {
+    guard self.isInToken else {
+      return unsafe X509_sign(certificate, self.handle, self.signatureDigest) > 0
     }
-    return unsafe PrivateKey(owning: handle)
+    return Self.tokens.withLock { _ in
+      unsafe X509_sign(certificate, self.handle, self.signatureDigest) > 0
+    }
   }
 
-  /// The key as unencrypted PKCS#8 in PEM.
-  func pem() throws(TLSFailure) -> [UInt8] {
-    guard let memory = MemoryBIO() else { throw .drained(.internal, "memory") }
-    ErrorQueue.clear()
-    guard
-      unsafe PEM_write_bio_PKCS8PrivateKey(memory.handle, self.handle, nil, nil, 0, nil, nil) == 1
-    else { throw .drained(.internal, "the key cannot be written") }
-    return memory.bytes
-  }
+  /// Such as `EC 256` or `RSA 2048`.
+  var summary: String { unsafe Self.summary(of: self.handle) }
 
-  /// Such as `EC prime256v1` or `RSA 2048`.
-  var summary: String {
-    let bits = unsafe EVP_PKEY_get_bits(self.handle)
-    let name = unsafe EVP_PKEY_get0_type_name(self.handle).map { unsafe String(cString: $0) } ?? "?"
+  /// The kind and the size in bits of any key.
+  static func summary(of key: OpaquePointer?) -> String {
+    guard let key = unsafe key else { return "?" }
+    let bits = unsafe EVP_PKEY_get_bits(key)
+    // A token's key may have no name of its own, and an engine's has the old number only.
+    let name =
+      switch unsafe EVP_PKEY_get_base_id(key) {
+      case EVP_PKEY_EC: "EC"
+      case EVP_PKEY_RSA: "RSA"
+      default: unsafe EVP_PKEY_get0_type_name(key).map { unsafe String(cString: $0) } ?? "?"
+      }
     return "\(name) \(bits)"
+  }
+
+  /// Whether today's clients accept what the key signs: RSA of 2048 bits, or a curve of 256.
+  var isStrong: Bool {
+    unsafe EVP_PKEY_get_bits(self.handle)
+      >= (unsafe EVP_PKEY_get_base_id(self.handle) == EVP_PKEY_RSA ? 2_048 : 250)
   }
 
   /// The digest to sign with; nil for the Edwards curves, which bring their own (RFC 8410).

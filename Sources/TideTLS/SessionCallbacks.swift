@@ -10,7 +10,7 @@ enum SessionCallbacks {
   static let slot: Int32 = 0
 
   /// Finds the session behind an `SSL`.
-  private static func session(of ssl: OpaquePointer?) -> TLSSession? {
+  static func session(of ssl: OpaquePointer?) -> TLSSession? {
     guard let pointer = unsafe SSL_get_ex_data(ssl, Self.slot) else { return nil }
     return unsafe Unmanaged<TLSSession>.fromOpaque(pointer).takeUnretainedValue()
   }
@@ -22,35 +22,25 @@ enum SessionCallbacks {
     unsafe Self.session(of: ssl)?.sentAlert = UInt8(truncatingIfNeeded: value)
   }
 
-  /// Verifies the upstream's chain, by OpenSSL and then against our own CAs.
-  static func verify(_ store: OpaquePointer?) -> Int32 {
-    let slot = SSL_get_ex_data_X509_STORE_CTX_idx()
-    let ssl = unsafe X509_STORE_CTX_get_ex_data(store, slot).map { OpaquePointer($0) }
-    guard let session = unsafe Self.session(of: ssl), case .client(let context) = session.role
-    else {
-      return 0
-    }
-    // Taken here, because libssl forgets the chain when its verification fails.
-    let sent = unsafe X509_STORE_CTX_get0_untrusted(store)
-    session.chain = unsafe Self.certificates(sent).map { unsafe Bytes(X509Certificate.der(of: $0)) }
-    let isValid = unsafe X509_verify_cert(store) == 1
-    let isOwnAuthority = unsafe isValid && Self.contains(context.refusedKeys, in: store)
-    if isOwnAuthority { unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED) }
-    let isTrusted = isValid && !isOwnAuthority
-    let verification = unsafe Verification(
-      error: Int(X509_STORE_CTX_get_error(store)),
-      depth: Int(X509_STORE_CTX_get_error_depth(store)),
-      isOwnAuthority: isOwnAuthority,
-      isRefused: !isTrusted && context.mode == .refuse
-    )
-    session.verification = verification
-    return verification.isRefused ? 0 : 1
+  /// Shows the upstream, which asks for it, a client certificate, if there is one for it.
+  ///
+  /// libssl calls on the server's side too, where the leaf is set already.
+  ///
+  /// - Returns: 1; without one, libssl says that there is none and lets the upstream decide.
+  static func certificate(_ ssl: OpaquePointer?) -> Int32 {
+    guard let session = unsafe Self.session(of: ssl), case .client = session.role else { return 1 }
+    session.wantsClientCertificate = true
+    guard let identity = session.identity else { return 1 }
+    return unsafe identity.use(in: session.handle) ? 1 : 0
   }
 
-  /// Notes that the upstream asked for a client certificate; we have none.
-  static func clientCertificate(_ ssl: OpaquePointer?) -> Int32 {
-    unsafe Self.session(of: ssl)?.wantsClientCertificate = true
-    return 0
+  /// Says that there is no client certificate, as `certificate` had none.
+  static func clientCertificate(_ ssl: OpaquePointer?) -> Int32 { 0 }
+
+  /// Takes a line of the key log.
+  static func secret(_ ssl: OpaquePointer?, _ line: UnsafePointer<CChar>?) {
+    guard let line = unsafe line else { return }
+    unsafe Self.session(of: ssl)?.secrets.append(Bytes(String(cString: line)))
   }
 
   /// Ends a refusal with its alert; lets every other handshake go on.
@@ -75,7 +65,8 @@ enum SessionCallbacks {
     _ selectedCount: UnsafeMutablePointer<UInt8>?,
     _ offered: UnsafeBufferPointer<UInt8>
   ) -> Int32 {
-    guard let session = unsafe Self.session(of: ssl), case .server(let wanted?) = session.role
+    guard let session = unsafe Self.session(of: ssl),
+      let wanted = session.deviceSide?.applicationProtocol
     else {
       return SSL_TLSEXT_ERR_NOACK
     }
@@ -93,20 +84,5 @@ enum SessionCallbacks {
       position = end
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL
-  }
-
-  /// Whether a verified chain holds one of our own keys.
-  private static func contains(_ refusedKeys: [[UInt8]], in store: OpaquePointer?) -> Bool {
-    guard !refusedKeys.isEmpty else { return false }
-    return unsafe Self.certificates(X509_STORE_CTX_get0_chain(store)).contains {
-      unsafe refusedKeys.contains(X509Certificate.keyDigest(of: $0))
-    }
-  }
-
-  /// The certificates of a stack, which keeps them.
-  private static func certificates(_ stack: OpaquePointer?) -> [OpaquePointer] {
-    unsafe (0..<max(0, OPENSSL_sk_num(stack))).compactMap { index in
-      unsafe OPENSSL_sk_value(stack, index).map { OpaquePointer($0) }
-    }
   }
 }

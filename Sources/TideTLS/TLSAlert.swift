@@ -14,6 +14,8 @@ public enum TLSAlert {
   public static let certificateUnknown: UInt8 = 46
   /// A chain that leads to no known CA.
   public static let unknownCA: UInt8 = 48
+  /// A message that breaks its grammar.
+  public static let decodeError: UInt8 = 50
   /// Access control decided not to go on.
   public static let accessDenied: UInt8 = 49
   /// A version that the other side does not support.
@@ -24,6 +26,8 @@ public enum TLSAlert {
   public static let internalError: UInt8 = 80
   /// A server name that is not served here.
   public static let unrecognizedName: UInt8 = 112
+  /// A stapled answer that is missing though demanded, or is not what a responder makes.
+  public static let badCertificateStatusResponse: UInt8 = 113
   /// No protocol in common.
   public static let noApplicationProtocol: UInt8 = 120
 }
@@ -102,6 +106,8 @@ private func alertForVerifyError(_ error: Int?) -> UInt8 {
   case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
     // There is no alert for a wrong name; this one stands for "some other issue" (RFC 8446 §6.2).
     TLSAlert.certificateUnknown
+  case X509_V_ERR_OCSP_VERIFY_NEEDED, X509_V_ERR_OCSP_VERIFY_FAILED:
+    TLSAlert.badCertificateStatusResponse
   default:
     TLSAlert.badCertificate
   }

@@ -1,25 +1,6 @@
 import COpenSSL
 public import TideCore
 
-/// What became of an upstream's chain.
-struct Verification: CustomStringConvertible {
-  /// OpenSSL's `X509_V_ERR_…` number; `X509_V_OK` is 0.
-  let error: Int
-  /// Which certificate of the chain it is about; 0 is the leaf.
-  let depth: Int
-  /// Whether the chain is valid but for one of our own CAs in it.
-  let isOwnAuthority: Bool
-  /// Whether the handshake was ended for it.
-  let isRefused: Bool
-
-  /// `ok`, or OpenSSL's words and its number.
-  var description: String {
-    guard self.error != Int(X509_V_OK) else { return "ok" }
-    let text = unsafe String(cString: X509_verify_cert_error_string(self.error))
-    return "\(text) (\(self.error))" + (self.isOwnAuthority ? ": this proxy's own CA" : "")
-  }
-}
-
 extension TLSSession {
   /// What is to be recorded of the handshake, also of one that failed.
   ///
@@ -32,19 +13,36 @@ extension TLSSession {
       case .client: true
       case .server, .refusal: false
       }
-    return unsafe HandshakeFacts(
+    var facts = unsafe HandshakeFacts(
       leg: isUpstream ? "upstream" : "downstream",
       version: cipher == nil ? "" : String(cString: SSL_get_version(self.handle)),
       cipher: name.map { unsafe String(cString: $0) } ?? "",
-      applicationProtocol: self.applicationProtocol,
-      chain: self.chain,
-      verification: isUpstream ? self.verification?.description : nil
+      applicationProtocol: self.applicationProtocol
     )
+    facts.group = self.group
+    facts.isResumed = self.isResumed
+    facts.fingerprint = self.fingerprint
+    guard isUpstream else { return facts }
+    var peer = self.peerRecord.facts
+    peer.wantsClientCertificate = self.wantsClientCertificate
+    peer.gotClientCertificate = self.gotClientCertificate
+    facts.peer = peer
+    return facts
   }
 
   /// The suite agreed on, also while TLS 1.2 has not switched to it; nil before the ServerHello.
   private var cipher: OpaquePointer? {
     unsafe SSL_get_current_cipher(self.handle) ?? SSL_get_pending_cipher(self.handle)
+  }
+
+  /// The group of the key exchange in libssl's spelling; nil if there was none.
+  private var group: String? {
+    // Before there is a suite nothing was agreed on; TLS 1.2 resumes without an exchange, but libssl
+    // remembers the first one's.
+    guard self.negotiatedVersion != 0,
+      !self.isResumed || self.negotiatedVersion > UInt16(TLS1_2_VERSION)
+    else { return nil }
+    return unsafe tide_ssl_group_name(self.handle).map { unsafe String(cString: $0) }
   }
 
   /// The protocol agreed on by ALPN; nil if none.

@@ -13,10 +13,20 @@ public import TideCore
   enum Role {
     /// We are the client of an upstream.
     case client(TLSClientContext)
-    /// We are the server of a device, and select this protocol if it is offered.
-    case server([UInt8]?)
+    /// We are the server of a device.
+    case server(DeviceSide)
     /// We answer a device's hello with this alert.
     case refusal(UInt8)
+  }
+
+  /// What a device's handshake is answered with.
+  struct DeviceSide {
+    /// The protocol to select if it is offered.
+    let applicationProtocol: [UInt8]?
+    /// The end of the leaf, which no ticket outlives.
+    let leafEnd: WallTime
+    /// What tickets are sealed with; nil gives none.
+    let tickets: TicketKeys?
   }
 
   /// ```
@@ -53,14 +63,21 @@ public import TideCore
   // What the callbacks learned.
   /// The fatal alert that our side sent.
   var sentAlert: UInt8?
-  /// The upstream's certificates as sent, DER.
-  var chain: [Bytes] = []
-  /// What became of them; nil until they were there.
-  var verification: Verification?
-  /// Whether the upstream asked for a client certificate; it got none.
+  /// What the upstream showed, or had shown when the session was new that this one went on from.
+  var peerRecord = PeerRecord()
+  /// Whether the upstream asked for a client certificate, in this handshake or in the one that it went
+  /// on from.
   public internal(set) var wantsClientCertificate = false
+  /// Who we are to this upstream, if it asks.
+  var identity: ClientIdentity?
+  /// The JA4 of our own hello; nil on the device's leg.
+  var fingerprint: String?
+  /// What an upstream's session needs to resume; nil on the device's leg or if nothing is kept.
+  var resuming: Resuming?
+  /// The lines of the key log that nobody has taken.
+  var secrets: [Bytes] = []
 
-  private init(role: Role, context: OpaquePointer) throws(TLSFailure) {
+  init(role: Role, context: OpaquePointer) throws(TLSFailure) {
     ErrorQueue.clear()
     guard let handle = unsafe SSL_new(context) else { throw .drained(.internal, "no session") }
     self.role = role
@@ -76,117 +93,6 @@ public import TideCore
   }
 
   deinit { unsafe SSL_free(self.handle) }
-
-  // MARK: Making
-
-  /// Begins a handshake with an upstream: `takeOutput` has the hello.
-  ///
-  /// - Parameters:
-  ///   - context: the loop's.
-  ///   - host: who it must prove to be; its name is the SNI, an address has none (RFC 6066 §3).
-  ///   - applicationProtocols: what to offer by ALPN, in this order; nothing if empty.
-  /// - Returns: the session.
-  /// - Throws: `.internal`, also for a protocol of no or over 255 bytes.
-  public static func client(
-    _ context: TLSClientContext,
-    host: Host,
-    applicationProtocols: [String]
-  ) throws(TLSFailure) -> TLSSession {
-    let session = try unsafe TLSSession(role: .client(context), context: context.handle)
-    let handle = unsafe session.handle
-    try session.require(host)
-    var offer: [UInt8] = []
-    for name in applicationProtocols {
-      guard let count = UInt8(exactly: name.utf8.count), count > 0 else {
-        throw TLSFailure(.internal, detail: "not a protocol name for ALPN")
-      }
-      offer.append(count)
-      offer.append(contentsOf: name.utf8)
-    }
-    // Contrary to all else, 0 is success here.
-    guard unsafe offer.isEmpty || SSL_set_alpn_protos(handle, offer, UInt32(offer.count)) == 0
-    else {
-      throw .drained(.internal, "ALPN cannot be set")
-    }
-    unsafe SSL_set_connect_state(handle)
-    if let failure = session.shakeHands() { throw failure }
-    return session
-  }
-
-  /// Waits for a device's hello, which the first `receive` brings.
-  ///
-  /// - Parameters:
-  ///   - context: the loop's.
-  ///   - leaf: what to show.
-  ///   - applicationProtocol: the one to select if the device offers it; a device that offers only
-  ///     others gets `no_application_protocol`. With nil the offer is not answered.
-  ///   - maximumVersion: the highest version to agree on, such as 0x0303, so that the device is not
-  ///     shown a newer one than the upstream's; nil for no bound.
-  /// - Returns: the session.
-  /// - Throws: `.internal`.
-  public static func server(
-    _ context: TLSServerContext,
-    leaf: Leaf,
-    applicationProtocol: String?,
-    maximumVersion: UInt16?
-  ) throws(TLSFailure) -> TLSSession {
-    let session = try unsafe TLSSession(
-      role: .server(applicationProtocol.map { Array($0.utf8) }),
-      context: context.handle
-    )
-    let handle = unsafe session.handle
-    guard unsafe SSL_use_certificate(handle, leaf.certificate.handle) == 1,
-      unsafe SSL_use_PrivateKey(handle, leaf.key.handle) == 1
-    else { throw .drained(.internal, "a leaf cannot be used") }
-    for issuer in leaf.chain {
-      guard unsafe tide_ssl_add_chain_certificate(handle, issuer.handle) == 1 else {
-        throw .drained(.internal, "a leaf's chain cannot be used")
-      }
-    }
-    if let maximumVersion {
-      guard unsafe tide_ssl_set_highest_protocol(handle, Int32(maximumVersion)) == 1 else {
-        throw .drained(.internal, "not a version to be bounded by")
-      }
-    }
-    unsafe SSL_set_accept_state(handle)
-    return session
-  }
-
-  /// Answers a device's hello with a fatal alert: feed it the hello, take the output, close.
-  ///
-  /// - Parameters:
-  ///   - context: the loop's.
-  ///   - alert: its number; `alertForClient` and `alertName` know some.
-  /// - Returns: the session.
-  /// - Throws: `.internal`.
-  public static func refusal(
-    _ context: TLSServerContext,
-    alert: UInt8
-  ) throws(TLSFailure) -> TLSSession {
-    let session = try unsafe TLSSession(role: .refusal(alert), context: context.handle)
-    unsafe SSL_set_accept_state(session.handle)
-    return session
-  }
-
-  /// Sets who the upstream must prove to be.
-  private func require(_ host: Host) throws(TLSFailure) {
-    let parameters = unsafe SSL_get0_param(self.handle)
-    // The name stands in the subjectAltName or nowhere; a wildcard is one whole left-most label
-    // (RFC 9525 §6.3).
-    unsafe X509_VERIFY_PARAM_set_hostflags(
-      parameters,
-      UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
-    )
-    let isSet =
-      switch host {
-      case .name(let name):
-        unsafe tide_ssl_set_server_name(self.handle, name.text) == 1
-          && X509_VERIFY_PARAM_set1_host(parameters, name.text, name.text.utf8.count) == 1
-      case .address(let address):
-        unsafe X509_VERIFY_PARAM_set1_ip(parameters, address.octets, address.octets.count) == 1
-      }
-    guard isSet else { throw .drained(.internal, "the host to verify cannot be set") }
-  }
 
   // MARK: Data
 
@@ -226,6 +132,7 @@ public import TideCore
     }
     guard !self.hasClosed else { throw TLSFailure(.closed, detail: "the session has been closed") }
     guard !plaintext.isEmpty else { return }  // libssl takes no empty write
+    self.beginKeeping()
     let records = plaintext.count / (16 << 10) + 1
     let needed = self.output.count + plaintext.count + records * 32
     if self.output.capacity < needed {
@@ -270,11 +177,12 @@ public import TideCore
     return count
   }
 
-  private func shakeHands() -> TLSFailure? {
+  func shakeHands() -> TLSFailure? {
     ErrorQueue.clear()
     let result = unsafe SSL_do_handshake(self.handle)
     if result == 1 {
       self.state = .established
+      self.adoptOffered()
       return nil
     }
     if unsafe SSL_get_error(self.handle, result) == SSL_ERROR_WANT_READ { return nil }
@@ -347,12 +255,13 @@ public import TideCore
   private func fail(during stage: String) -> TLSFailure {
     let failure = self.failure(during: stage)
     ErrorQueue.clear()
+    if !self.isEstablished { self.forgetKept() }
     self.state = .failed(failure)
     return failure
   }
 
   private func failure(during stage: String) -> TLSFailure {
-    if let verification = self.verification, verification.isRefused {
+    if let verification = self.peerRecord.verification, verification.isRefused {
       return TLSFailure(
         .untrusted,
         detail: "\(verification) at depth \(verification.depth)",
@@ -361,7 +270,8 @@ public import TideCore
       )
     }
     if let alert = self.peerAlert {
-      return TLSFailure(.alert, detail: "the peer sent \(alertName(alert))", alert: alert)
+      let detail = "the peer sent \(alertName(alert))" + self.certificateDemand(behind: alert)
+      return TLSFailure(.alert, detail: detail, alert: alert)
     }
     let reason = ErrorQueue.first.map(ErrorQueue.text(of:)) ?? "no reason given"
     let code: TLSFailure.Code = self.isEstablished ? .protocol : .handshake

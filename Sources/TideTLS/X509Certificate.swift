@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 import TideCore
 
 /// Owns one reference to an `X509`, which nobody changes any more.
@@ -36,6 +37,38 @@ import TideCore
     }
   }
 
+  /// The certificates of a stack, which keeps them; a reference is taken to each.
+  static func list(_ stack: OpaquePointer?) -> [X509Certificate] {
+    unsafe (0..<max(0, OPENSSL_sk_num(stack))).compactMap { index in
+      guard let handle = unsafe OPENSSL_sk_value(stack, index).map({ OpaquePointer($0) }),
+        unsafe X509_up_ref(handle) == 1
+      else { return nil }
+      return unsafe X509Certificate(owning: handle)
+    }
+  }
+
+  /// The SHA-256 of the public key's bits.
+  var keyDigest: [UInt8] { unsafe Self.keyDigest(of: self.handle) }
+
+  /// The subject for a record: cut to what a name needs, because a peer chooses it.
+  var shortSubject: String {
+    let subject = self.subject
+    return subject.count > 200 ? subject.prefix(200) + "…" : subject
+  }
+
+  /// Whether it must not be taken without a staple (RFC 7633): feature 5 is status_request.
+  var demandsStaple: Bool {
+    guard let raw = unsafe X509_get_ext_d2i(self.handle, NID_tlsfeature, nil, nil) else {
+      return false
+    }
+    let features = OpaquePointer(raw)
+    defer { unsafe TLS_FEATURE_free(features) }
+    return unsafe (0..<max(0, OPENSSL_sk_num(features))).contains { index in
+      guard let feature = unsafe OPENSSL_sk_value(features, index) else { return false }
+      return unsafe ASN1_INTEGER_get(feature.assumingMemoryBound(to: ASN1_INTEGER.self)) == 5
+    }
+  }
+
   /// The subject in the form of RFC 2253, with UTF-8 as it is.
   var subject: String {
     guard let memory = MemoryBIO() else { return "" }
@@ -44,24 +77,10 @@ import TideCore
   }
 
   /// The start of its validity.
-  var notBefore: WallTime { unsafe Self.time(X509_get0_notBefore(self.handle)) }
+  var notBefore: WallTime { unsafe WallTime(asn1: X509_get0_notBefore(self.handle)) }
 
   /// The end of its validity.
-  var notAfter: WallTime { unsafe Self.time(X509_get0_notAfter(self.handle)) }
-
-  /// A time as `WallTime`, which ends in 2262: later times are cut to its range.
-  private static func time(_ time: UnsafePointer<ASN1_TIME>?) -> WallTime {
-    var days: Int32 = 0
-    var seconds: Int32 = 0
-    let epoch = unsafe ASN1_TIME_set(nil, 0)
-    defer { unsafe ASN1_TIME_free(epoch) }
-    // A time that cannot be read is the epoch: such a certificate is never valid now.
-    guard unsafe ASN1_TIME_diff(&days, &seconds, epoch, time) == 1 else {
-      return WallTime(seconds: 0)
-    }
-    let limit: Int64 = 9_200_000_000
-    return WallTime(seconds: max(-limit, min(limit, Int64(days) * 86_400 + Int64(seconds))))
-  }
+  var notAfter: WallTime { unsafe WallTime(asn1: X509_get0_notAfter(self.handle)) }
 
   /// Reads one certificate.
   ///
@@ -96,6 +115,26 @@ import TideCore
     }
     return list
   }
+}
+
+extension WallTime {
+  /// A time as OpenSSL has it; `WallTime` ends in 2262: later times are cut to its range.
+  init(asn1 time: UnsafePointer<ASN1_TIME>?) {
+    var days: Int32 = 0
+    var seconds: Int32 = 0
+    let epoch = unsafe ASN1_TIME_set(nil, 0)
+    defer { unsafe ASN1_TIME_free(epoch) }
+    // A time that cannot be read is the epoch: such a certificate is never valid now.
+    guard let time = unsafe time, unsafe ASN1_TIME_diff(&days, &seconds, epoch, time) == 1 else {
+      self.init(seconds: 0)
+      return
+    }
+    let limit: Int64 = 9_200_000_000
+    self.init(seconds: max(-limit, min(limit, Int64(days) * 86_400 + Int64(seconds))))
+  }
+
+  /// The machine's clock, by which OpenSSL verifies.
+  static var systemNow: WallTime { WallTime(seconds: Int64(time(nil))) }
 }
 
 /// Declines to decrypt: without a callback OpenSSL would ask for a passphrase on the terminal.

@@ -33,14 +33,21 @@ struct Banner {
           + server.authority.notAfter.rfc3339.prefix(10)
       )
     }
-    let daysLeft = (server.authority.notAfter.seconds - CAStore.now().seconds) / 86_400
-    if daysLeft < 14 {
-      row("CA", "ends in \(daysLeft) days: make a new one and install it on the devices")
-    }
+    for notice in server.authorityNotices { row("CA", notice) }
     row("regions", Self.regions(server))
     row("rules", Self.rules(server))
     row("devices", Self.devices(server.devices))
     if configuration.listen.auth != .off { row("auth", server.authSummary) }
+    switch configuration.tls.upstreamVerify {
+    case .strict: break
+    case .mirror:
+      row(
+        "WARNING",
+        "tls.upstream_verify is mirror: servers that do not verify get an untrusted leaf"
+      )
+    case .off:
+      row("WARNING", "tls.upstream_verify is off: servers that do not verify are let through")
+    }
     if server.caseFolder.isContinued { row("case", "continued") }
     self.text = lines.joined(separator: "\n")
   }

@@ -42,10 +42,6 @@ struct ConfigurationOptions: ParsableArguments {
   ) throws(CommandFailure) {
     let defaults = Configuration.defaults
     let settings: [(key: String, isDefault: Bool)] = [
-      (
-        "tls.learn_passthrough",
-        configuration.tls.learnPassthrough == defaults.tls.learnPassthrough
-      ),
       ("case.max_age", configuration.caseFolder.maxAge == defaults.caseFolder.maxAge),
       ("inspect.depth", configuration.inspect.depth == defaults.inspect.depth),
       ("inspect.time", configuration.inspect.time == defaults.inspect.time),

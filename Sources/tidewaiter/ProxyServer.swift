@@ -19,6 +19,8 @@ final class ProxyServer: Sendable {
   let listen: [ListenAddress]
   let authority: CertificateAuthority
   let isNewAuthority: Bool
+  /// What an operator should know of the CA.
+  let authorityNotices: [String]
   let regions: [RegionSourceInfo]
   /// The rule files that were read, or what stands in for the default one where it is not there.
   let ruleFiles: [String]
@@ -26,6 +28,9 @@ final class ProxyServer: Sendable {
   let devices: [DeviceProfile]
   /// What devices are asked for, at the start.
   let authSummary: String
+  /// What devices make of our leaves.
+  let trust: TrustLedger
+  private let handshakes: HandshakeStatistics
   private let access: ProxyAccess
   private let loader: RulingLoader
   private let engine: NIOEngine
@@ -36,10 +41,8 @@ final class ProxyServer: Sendable {
   init(_ configuration: Configuration, ruleFiles: [String], log: Log) async throws {
     Self.raiseDescriptorLimit()
     self.configuration = configuration
-    let store = CAStore(configuration)
-    let (authority, isNew) = try store.loadOrCreate(configuration)
-    self.authority = authority
-    self.isNewAuthority = isNew
+    // With ca.per_case there is none before the case is open.
+    let sharedCA = configuration.ca.isPerCase ? nil : try CAStore(configuration).open()
     let listen: [ListenAddress]
     do {
       listen = try await NIOEngine.claim(configuration.listen.proxy)
@@ -61,9 +64,23 @@ final class ProxyServer: Sendable {
     self.access = access
     let users = try access.load()
     self.authSummary = access.summary(users)
-    let roots = try Self.roots(configuration, refusing: authority)
+    let checkedTLS = try TLSSetup(configuration, refusing: sharedCA?.certificates ?? [])
+    let trust = TrustLedger(learning: checkedTLS.learning)
+    self.trust = trust
+    let statistics = HandshakeStatistics()
+    let revocations = try Self.revocations(configuration)
+    self.handshakes = statistics
     let caseFolder = try Self.openCase(configuration, checked)
     self.caseFolder = caseFolder
+    let store = CAStore(configuration, caseName: caseFolder.name)
+    let opened = try sharedCA ?? store.open()
+    let tls =
+      sharedCA == nil
+      ? try TLSSetup(configuration, refusing: opened.certificates) : checkedTLS
+    let (authority, previous) = (opened.authority, opened.previous)
+    self.authority = authority
+    self.isNewAuthority = opened.isNew
+    self.authorityNotices = opened.notices
     let loader = RulingLoader(
       configuration: configuration,
       ruleFiles: ruleFiles,
@@ -81,10 +98,8 @@ final class ProxyServer: Sendable {
     self.recorder = recorder
     let site = Site(
       onboarding: OnboardingSite(
-        authority: AuthorityCertificate(
-          der: Bytes(authority.certificateDER),
-          fingerprint: Bytes(authority.fingerprintSHA256)
-        ),
+        authority: authority.publicPart.forDevices,
+        previous: opened.previousCertificate?.forDevices,
         addresses: Self.shownAddresses(listen),
         port: listen.first?.port ?? 0,
         mode: configuration.mode,
@@ -119,9 +134,17 @@ final class ProxyServer: Sendable {
           try LoopContext(
             ruling: ruling,
             mode: configuration.mode,
-            minter: LeafMinter(authority: authority, capacity: limits.leaves),
-            upstreamTLS: TLSClientContext(roots: roots, refusing: [authority.certificateDER]),
-            clientTLS: TLSServerContext(),
+            minter: LeafMinter(
+              authority: authority,
+              previous: previous,
+              capacity: limits.leaves
+            ),
+            upstreamTLS: tls.clientContext(),
+            clientTLS: tls.serverContext(),
+            untrustedUpstreams: tls.untrustedUpstreams,
+            trust: trust,
+            statistics: statistics,
+            revocations: revocations,
             sink: recorder,
             site: site,
             authentication: access.authentication,
@@ -171,6 +194,8 @@ final class ProxyServer: Sendable {
     } catch {
       throw CommandFailure(.runtime, "case \(self.caseFolder.path): \(error)")
     }
+    // A case's own CA has done its work; a CA of all cases is left as it is.
+    try CAStore(self.configuration, caseName: self.caseFolder.name).destroyKeys()
   }
 
   func status() async -> [String: ControlValue] {
@@ -187,6 +212,13 @@ final class ProxyServer: Sendable {
       "evidence": .text(statistics.failing ?? "ok"),
       "rules": .number(self.rules),
       "since": .text(self.started.rfc3339),
+      "pinned": .list(self.trust.refusals),
+      "untrusting": .list(self.trust.untrusting),
+      "passthrough": .list(self.trust.learned(at: CAStore.now()).map(\.description)),
+      "handshakes": .list([
+        "device \(self.handshakes.device.all), \(self.handshakes.device.resumed) resumed",
+        "server \(self.handshakes.server.all), \(self.handshakes.server.resumed) resumed",
+      ]),
     ]
   }
 
@@ -244,6 +276,7 @@ final class ProxyServer: Sendable {
   ) throws(CommandFailure) -> EvidenceRecorder {
     var settings = RecorderSettings()
     settings.keepsBodies = configuration.mode.keepsBodies
+    settings.keepsWire = configuration.keepsWire
     settings.isRequired = configuration.caseFolder.evidence == .required
     settings.fsyncInterval = UInt64(
       clamping: configuration.caseFolder.fsync.components.seconds * 1_000_000_000
@@ -259,25 +292,16 @@ final class ProxyServer: Sendable {
     }
   }
 
-  /// The roots, of which a context could be made.
-  private static func roots(
-    _ configuration: Configuration,
-    refusing authority: CertificateAuthority
-  ) throws(CommandFailure) -> TrustRoots {
-    let roots: TrustRoots
-    let name: String
-    switch configuration.tls.upstreamRoots {
-    case .system: (roots, name) = (.system, "system")
-    case .file(let path):
-      let pem = try TextFile.bytes(path, what: "tls.upstream_roots", limit: 16 << 20)
-      (roots, name) = (.pem(pem), path)
-    }
-    do throws(TLSFailure) {
-      _ = try TLSClientContext(roots: roots, refusing: [authority.certificateDER])
+  /// Where fetched answers about revocation are kept; nil if none are fetched.
+  private static func revocations(
+    _ configuration: Configuration
+  ) throws(CommandFailure) -> FileRevocationCache? {
+    guard configuration.tls.revocation == .fetch else { return nil }
+    do throws(FileFailure) {
+      return try FileRevocationCache(folder: configuration.ca.directory + "/revocation")
     } catch {
-      throw CommandFailure(.usage, "\(name): tls.upstream_roots: \(error.detail)")
+      throw CommandFailure(.runtime, error.description)
     }
-    return roots
   }
 
   /// The addresses under which the proxy could be asked to dial itself.

@@ -13,8 +13,8 @@ struct Tidewaiter: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, CACommand.self, RulesCommand.self, DeviceCommand.self, FlowsCommand.self,
       FindingsCommand.self, ShowCommand.self, EvidenceCommand.self, MarkCommand.self,
-      RegionCommand.self, DoctorCommand.self, ReloadCommand.self, StopCommand.self,
-      VersionCommand.self,
+      PassthroughCommand.self, RegionCommand.self, DoctorCommand.self, ReloadCommand.self,
+      StopCommand.self, VersionCommand.self,
     ]
   )
 

@@ -3,8 +3,13 @@ import PackageDescription
 
 // The libFuzzer targets: a package of their own, over the same sources by a link, because everything
 // here is instrumented and links another `main`. `Scripts/fuzz` builds and runs them.
+//
+// With `$TIDEWAITER_SOAK` it is another package: the handshakes of `Scripts/soak`, which are not instrumented, so
+// that valgrind can run them.
 
-/// As in the product's Package.swift, plus coverage for libFuzzer and AddressSanitizer.
+let isSoak = Context.environment["TIDEWAITER_SOAK"] != nil
+
+/// As in the product's Package.swift, plus what tests may see, coverage for libFuzzer and AddressSanitizer.
 let settings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),
@@ -12,7 +17,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .strictMemorySafety(),
   .treatAllWarnings(as: .error),
-  .unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"]),
+  .unsafeFlags(["-parse-as-library", "-enable-testing"]),
+  .unsafeFlags(isSoak ? [] : ["-sanitize=fuzzer,address"]),
 ]
 
 func system(_ name: String, _ pkgConfig: String) -> Target {
@@ -38,45 +44,66 @@ func fuzzer(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
   )
 }
 
-let package = Package(
-  name: "fuzz",
-  targets: [
-    system("COpenSSL", "openssl"),
-    system("CCrypt", "libxcrypt"),
-    system("CZlib", "zlib"),
-    system("CZstd", "libzstd"),
-    system("CNghttp2", "libnghttp2"),
-    system("CMaxMindDB", "libmaxminddb"),
-    system("CVectorscan", "libhs"),
+/// What both packages have.
+let tls: [Target] = [
+  system("COpenSSL", "openssl"),
+  system("CCrypt", "libxcrypt"),
 
-    product("TideCore", []),
-    product("TideCrypto", ["TideCore", "COpenSSL", "CCrypt"]),
-    product("TideCoding", ["TideCore", "CZlib", "CZstd"]),
-    product("TideRegion", ["TideCore", "CMaxMindDB"]),
-    product("TidePolicy", ["TideRegion", "TideCore"]),
-    product("TideHTTP", ["TideCore", "TideCoding", "TideCrypto", "CNghttp2"]),
-    product("TideTLS", ["TideCore", "COpenSSL"]),
-    product("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
-    product(
-      "TideProxy",
-      [
-        "TideCoding", "TideCore", "TideCrypto", "TideHTTP", "TideInspect", "TidePolicy", "TideTLS",
-      ]
-    ),
+  product("TideCore", []),
+  product("TideCrypto", ["TideCore", "COpenSSL", "CCrypt"]),
+  product("TideTLS", ["TideCore", "TideCrypto", "COpenSSL"]),
+  // Hellos, certificates and joined sessions, as the unit tests have them.
+  .target(
+    name: "TLSSupport",
+    dependencies: ["COpenSSL", "TideCore", "TideTLS"],
+    path: "TLSSupport",
+    swiftSettings: settings
+  ),
+]
 
-    .target(name: "CLibFuzzer", path: "CLibFuzzer"),
-    .target(
-      name: "Support",
-      dependencies: ["CLibFuzzer", "TideCore"],
-      path: "Support",
-      swiftSettings: settings
-    ),
-    fuzzer("HTTP1", ["TideHTTP"]),
-    fuzzer("HTTP2", ["TideHTTP"]),
-    fuzzer("WebSocket", ["TideHTTP"]),
-    fuzzer(
-      "Connection",
-      ["TideHTTP", "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideTLS"]
-    ),
-  ]
-)
+let soak: [Target] = [
+  .executableTarget(
+    name: "handshakes",
+    dependencies: ["COpenSSL", "TLSSupport", "TideCore", "TideTLS"],
+    path: "Handshakes",
+    swiftSettings: settings
+  )
+]
+
+let fuzz: [Target] = [
+  system("CZlib", "zlib"),
+  system("CZstd", "libzstd"),
+  system("CNghttp2", "libnghttp2"),
+  system("CMaxMindDB", "libmaxminddb"),
+  system("CVectorscan", "libhs"),
+
+  product("TideCoding", ["TideCore", "CZlib", "CZstd"]),
+  product("TideRegion", ["TideCore", "CMaxMindDB"]),
+  product("TidePolicy", ["TideRegion", "TideCore"]),
+  product("TideHTTP", ["TideCore", "TideCoding", "TideCrypto", "CNghttp2"]),
+  product("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
+  product(
+    "TideProxy",
+    [
+      "TideCoding", "TideCore", "TideCrypto", "TideHTTP", "TideInspect", "TidePolicy", "TideTLS",
+    ]
+  ),
+
+  .target(name: "CLibFuzzer", path: "CLibFuzzer"),
+  .target(
+    name: "Support",
+    dependencies: ["CLibFuzzer", "TideCore"],
+    path: "Support",
+    swiftSettings: settings
+  ),
+  fuzzer("Hello", ["TLSSupport", "TideTLS"]),
+  fuzzer("HTTP1", ["TideHTTP"]),
+  fuzzer("HTTP2", ["TideHTTP"]),
+  fuzzer("WebSocket", ["TideHTTP"]),
+  fuzzer(
+    "Connection",
+    ["TideHTTP", "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideTLS"]
+  ),
+]
+
+let package = Package(name: "fuzz", targets: tls + (isSoak ? soak : fuzz))

@@ -176,7 +176,7 @@ class Blocking(LoopbackTest):
         self.assertLess(arrived, 65_536 + 1)
 
     def test_not_tls_to_a_named_region(self):
-        """In block mode bytes that are not TLS do not go to a region that a rule names."""
+        """TLS-58: In block mode bytes that are not TLS do not go to a region that a rule names."""
         rules = RULES_REDACT.replace("then: redact", "then: block")
         proxy = self.proxy(mode="block", hosts=HOSTS, rules=rules)
         server = self.origin(address="127.66.0.1")
@@ -225,7 +225,7 @@ class Blocking(LoopbackTest):
         self.assertEqual(self.watched.received, b"")
 
     def test_configured_passthrough(self):
-        """In block mode a host under tls.passthrough is not passed through to a region that a rule names."""
+        """TLS-61: In block mode a host under tls.passthrough is not passed through to a region that a rule names."""
         rules = RULES_REDACT.replace("then: redact", "then: block")
         proxy = self.proxy(mode="block", hosts=HOSTS, rules=rules, config={"tls": {"passthrough": [WATCHED, OUTSIDE]}})
         context = ssl.create_default_context(cafile=str(pki.shared().roots))
@@ -236,7 +236,7 @@ class Blocking(LoopbackTest):
             self.assertEqual(wire.request("GET", "/", f"{OUTSIDE}:{self.outside.port}").status, 200)
 
     def test_fronting_into_the_region(self):
-        """With `tls.fronting: judge` a Host that leads into the region is blocked as the region is."""
+        """TLS-53: With `tls.fronting: judge` a Host that leads into the region is blocked as the region is."""
         proxy = self.proxy(mode="block", hosts=HOSTS, rules=(
             "version: 1\nrules:\n  - id: not-there\n    when: { host: [watched.example] }\n    then: block\n"),
             config={"tls": {"fronting": "judge"}})

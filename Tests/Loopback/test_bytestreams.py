@@ -327,7 +327,7 @@ class WithoutTLS(StreamTest):
         self.assertEqual((other.accepted, server.received), (0, b""))
 
     def test_bytes_in_record(self):
-        """Bytes that are neither TLS nor HTTP are relayed both ways in record mode, whoever speaks first."""
+        """TLS-58: Bytes that are neither TLS nor HTTP are relayed both ways in record mode, whoever speaks first."""
         proxy = self.proxy(hosts={NAME: "127.0.0.1"})
         server = self.peer(broker, tls=False)
         wire = self.connected(proxy, NAME, server)
@@ -375,4 +375,4 @@ class AlternativeServices(StreamTest):
                     self.assertEqual((answer.all("Alt-Svc"), answer.get("X-Kept")), ([], "yes"))
                 rows = eventually(lambda: self.coverage(proxy))
                 self.assertTrue(rows)
-                self.assertEqual({row["kind"] for row in rows}, {"alternative-service"})
+                self.assertEqual({row["kind"] for row in rows}, {"alternative-service", "private-root"})

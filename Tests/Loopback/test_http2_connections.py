@@ -135,7 +135,7 @@ class Connections(HTTP2Test):
         self.assertTrue(eventually(lambda: [line for line in lines_of(self.shared.case) if json.loads(line)["type"] == "coverage"]))
 
     def test_misdirected(self):
-        """A request for another authority than the connection's is answered 421, and the connection lives."""
+        """TLS-53: A request for another authority than the connection's is answered 421, and the connection lives."""
         device = self.device()
         count = len(self.server.streams)
         self.assertEqual(device.fetch("elsewhere.example", "/misdirected").status, 421)
@@ -143,7 +143,7 @@ class Connections(HTTP2Test):
         self.assertEqual(len(self.server.streams), count + 1)
 
     def test_host_and_authority(self):
-        """A Host field that differs from :authority does not reach the server."""
+        """TLS-53: A Host field that differs from :authority does not reach the server."""
         device = self.device()
         stream = device.request(self.authority, "/two-names", fields=[("host", "elsewhere.example")])
         stream.wait(lambda: stream.has_head)

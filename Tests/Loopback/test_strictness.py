@@ -71,7 +71,7 @@ class Requests(StrictTest):
             self.assertRefused("length " + name, lines, b"abcd")
 
     def test_codings(self):
-        """A Transfer-Encoding that is not exactly chunked, or that stands beside a Content-Length, is 400 or 501."""
+        """TLS-55: A Transfer-Encoding that is not exactly chunked, or that stands beside a Content-Length, is 400 or 501."""
         for name, lines in {
             "beside a length": [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
             "before a length": [b"Transfer-Encoding: chunked", b"Content-Length: 5"],
@@ -246,7 +246,7 @@ class Passing(StrictTest):
                          f"GET /form?x=http://y/ HTTP/1.1\r\nHost: {host}\r\nUser-Agent: t\r\n\r\n")
 
     def test_routing(self):
-        """Host and an absolute URL inside the tunnel never change where a request goes, also when fronting is only judged."""
+        """TLS-53: Host and an absolute URL inside the tunnel never change where a request goes, also when fronting is only judged."""
         other = self.tls_origin(NAME, OTHER)
         judging = self.proxy(hosts={NAME: "127.0.0.1", OTHER: "127.0.0.1"}, config={"tls": {"fronting": "judge"}})
         for proxy, statuses in ((self.shared, (400, 421)), (judging, (200, 400, 421))):

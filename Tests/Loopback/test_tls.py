@@ -1,14 +1,13 @@
-"""Both TLS legs: what the proxy accepts from servers, and what it shows to devices."""
+"""The leaves that devices are shown, the authority, and hosts that are passed through."""
 
 import os
 import plistlib
 import re
 import ssl
 import stat
-import subprocess
 
 import pki
-from harness import Folder, LoopbackTest, Proxy, alert_of, eventually
+from harness import Folder, LoopbackTest, Proxy, eventually
 from origins import Origin
 
 NAME = "origin.example"
@@ -16,60 +15,6 @@ NAME = "origin.example"
 
 def certificate_text(der):
     return pki.openssl("x509", "-inform", "DER", "-noout", "-text", input=der).decode()
-
-
-class UntrustedServers(LoopbackTest):
-    """An upstream that fails verification ends the client's handshake; there is no page under a padlock."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.shared = cls.enterClassContext(Proxy(hosts={NAME: "127.0.0.1"}))
-
-    def assertAlert(self, kind, alert, names=(NAME,)):
-        server = self.tls_origin(*names, kind=kind)
-        with self.assertRaises(ssl.SSLError) as caught:
-            self.shared.tunnel(NAME, server.port)
-        self.assertEqual(alert_of(caught.exception), alert)
-        self.assertEqual(server.received, b"")
-
-    def test_expired(self):
-        """An expired server certificate ends the device's handshake with certificate_expired."""
-        self.assertAlert("expired", "certificate_expired")
-
-    def test_self_signed(self):
-        """A self-signed server certificate ends the device's handshake with unknown_ca."""
-        self.assertAlert("self-signed", "unknown_ca")
-
-    def test_unknown_authority(self):
-        """A server certificate of an authority that is not in upstream_roots ends with unknown_ca."""
-        self.assertAlert("other-authority", "unknown_ca")
-
-    def test_wrong_name(self):
-        """A server certificate for another name ends with certificate_unknown."""
-        self.assertAlert("good", "certificate_unknown", names=("elsewhere.example",))
-
-    def test_openssl_prints_the_alert(self):
-        """openssl s_client prints the alert by its name."""
-        server = self.tls_origin(NAME, kind="expired")
-        done = subprocess.run(
-            ["openssl", "s_client", "-proxy", f"127.0.0.1:{self.shared.port}", "-connect", f"{NAME}:{server.port}",
-             "-servername", NAME], input=b"", capture_output=True, timeout=20)
-        self.assertIn(b"certificate expired", done.stderr + done.stdout)
-
-    def test_not_tls(self):
-        """A server that does not speak TLS ends the device's handshake with an alert."""
-        server = self.origin(lambda exchange: exchange.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
-        with self.assertRaises(ssl.SSLError) as caught:
-            self.shared.tunnel(NAME, server.port)
-        self.assertIn(alert_of(caught.exception), ("handshake_failure", "protocol_version", "alert_handshake_failure"))
-
-    def test_the_flow_says_why(self):
-        """The case says of a refused server what was wrong with it."""
-        server = self.tls_origin(NAME, kind="expired")
-        with self.assertRaises(ssl.SSLError):
-            self.shared.tunnel(NAME, server.port)
-        flow = eventually(lambda: [flow for flow in self.shared.flows() if flow["port"] == server.port])
-        self.assertIn("expired", str(flow[0]["error"]).lower())
 
 
 class Leaves(LoopbackTest):
@@ -132,7 +77,7 @@ class Leaves(LoopbackTest):
                     self.assertEqual(wire.sock.selected_alpn_protocol(), chosen)
 
     def test_a_device_that_rejects_it(self):
-        """A device that does not trust the authority is recorded as such."""
+        """TLS-61: A device that does not trust the authority is recorded as such."""
         server = self.tls_origin(NAME)
         with self.assertRaises(ssl.SSLCertVerificationError):
             self.shared.tunnel(NAME, server.port, context=ssl.create_default_context())
@@ -239,7 +184,7 @@ class Authority(LoopbackTest):
 
 class Passthrough(LoopbackTest):
     def test_passthrough(self):
-        """A host under tls.passthrough keeps its own certificate, and its flow says so."""
+        """TLS-61: A host under tls.passthrough keeps its own certificate, and its flow says so."""
         server = self.tls_origin(NAME)
         proxy = self.proxy(hosts={NAME: "127.0.0.1"}, config={"tls": {"passthrough": [NAME]}})
         context = ssl.create_default_context(cafile=str(pki.shared().roots))

@@ -42,9 +42,9 @@ import Testing
   func refused() {
     #expect(
       self.problems([
-        "TIDEWAITER_MODE": "blok", "TIDEWAITER_MOED": "block", "TIDEWAITER_CA_PER_CASE": "true",
+        "TIDEWAITER_MODE": "blok", "TIDEWAITER_MOED": "block", "TIDEWAITER_CASE_TSA": "x",
       ]) == [
-        "TIDEWAITER_CA_PER_CASE: ca.per_case other than false is not available in this version",
+        "TIDEWAITER_CASE_TSA: case.tsa other than null is not available in this version",
         "TIDEWAITER_MODE: mode: expected observe, record, redact or block, found \"blok\"; did you mean \"block\"?",
         "TIDEWAITER_MOED: no such setting; did you mean \"TIDEWAITER_MODE\"?",
       ]

@@ -31,6 +31,22 @@ private final class FakePort: ControlPort {
     ]
   }
 
+  func passthroughs() -> [ControlPassthrough] { [Self.relayed] }
+
+  static var relayed: ControlPassthrough {
+    ControlPassthrough(
+      device: "redmi",
+      host: .address(.v6(0x2001_0db8_0000_0000_0000_0000_0000_0001)),
+      until: WallTime(seconds: 1_800_000_000)
+    )
+  }
+
+  func revoke(host: Host, device: String?) throws(ControlFailure) -> String {
+    self.note("revoke \(host) \(device ?? "-")")
+    guard host.isName else { throw ControlFailure(refusing: "\(host) is not relayed") }
+    return "intercepted again"
+  }
+
   private func note(_ call: String) { self.calls.withLock { $0.append(call) } }
 }
 
@@ -75,6 +91,28 @@ private final class FakePort: ControlPort {
     #expect(try self.folder.names().isEmpty)
   }
 
+  @Test("What is relayed is listed, and taken back by host, for a device or for all")
+  func passthroughs() throws {
+    let port = FakePort()
+    let server = try ControlServer(socketPath: self.path, port: port)
+    defer { server.stop() }
+    let reply = try ControlClient.send(.passthroughs, socketPath: self.path)
+    #expect(reply.passthroughs == [FakePort.relayed])
+    #expect(reply.passthroughs.first?.until == "2027-01-15T08:00:00.000000Z")
+    let name = try #require(Host("Pinned.Example"))
+    let message = try ControlClient.send(
+      .revoke(name, device: "redmi"),
+      socketPath: self.path
+    ).message
+    #expect(message == "intercepted again")
+    let address = try #require(Host(FakePort.relayed.host))
+    let failure = #expect(throws: ControlFailure.self) {
+      try ControlClient.send(.revoke(address, device: nil), socketPath: self.path)
+    }
+    #expect(failure?.code == .refused)
+    #expect(port.asked == ["revoke pinned.example redmi", "revoke 2001:db8::1 -"])
+  }
+
   @Test("A refusal of the port's is a failure with its reason at the client")
   func refusal() throws {
     let port = FakePort(reloadFailure: "rules/x.yaml:7:5: unknown key")
@@ -92,7 +130,8 @@ private final class FakePort: ControlPort {
     arguments: [
       "\n", "not json\n", "[]\n", "{\"command\":7}\n", "{\"command\":\"erase\"}\n",
       "{\"command\":\"mark\"}\n", "{\"command\":\"mark\",\"text\":\"  \"}\n",
-      "{\"command\":\"mark\",\"text\":\"a\\u001b[2Jb\"}\n", "\u{FFFD}\n",
+      "{\"command\":\"mark\",\"text\":\"a\\u001b[2Jb\"}\n",
+      "{\"command\":\"revoke\"}\n", "{\"command\":\"revoke\",\"host\":\"a b\"}\n", "\u{FFFD}\n",
     ]
   )
   func malformed(line: String) throws {

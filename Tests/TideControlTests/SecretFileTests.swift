@@ -24,9 +24,9 @@ final class ScratchFolder: Sendable {
     return state.st_mode & 0o7777
   }
 
-  /// The names in the folder.
-  func names() throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: self.path).sorted()
+  /// The names in the folder, or in one in it.
+  func names(in folder: String = "") throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: "\(self.path)/\(folder)").sorted()
   }
 }
 

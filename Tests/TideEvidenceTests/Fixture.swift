@@ -160,14 +160,16 @@ enum Play {
       versions: [0x0304],
       raw: Bytes([0x16, 0x03, 0x01])
     )
-    let handshake = HandshakeFacts(
+    var handshake = HandshakeFacts(
       leg: "upstream",
       version: "TLSv1.3",
       cipher: "TLS_AES_128_GCM_SHA256",
-      applicationProtocol: "http/1.1",
-      chain: ["leaf certificate", "issuer certificate"],
-      verification: "ok"
+      applicationProtocol: "http/1.1"
     )
+    var peer = HandshakeFacts.Peer()
+    peer.chain = ["leaf certificate", "issuer certificate"]
+    peer.verification = "ok"
+    handshake.peer = peer
     let verdict = Verdict(decided: .redact, applied: .log, rule: RuleID("identifiers"))
     var events: [FlowEvent] = [
       .connectionOpened(connection, client: facts.client, device: device, time: self.time(start)),

@@ -58,7 +58,17 @@ import TideCrypto
       events.insert(.message(FlowID(1), .request, .original, message, time: Play.time(9)), at: 7)
     }
     let socket = try self.cases.record(events, name: "socket")
-    for path in [open, sealed, long, socket] { try agree(path, "INTACT") }
+    settings.keepsWire = true
+    let secrets = (1...3).map { FlowEvent.secret(ConnectionID($0), line: "CLIENT_RANDOM 00 00") }
+    let keys = try self.cases.record(secrets, name: "keys", settings: settings)
+    for path in [open, sealed, long, socket, keys] { try agree(path, "INTACT") }
+    let wire = try read(keys + "/wire/000001.bin")
+    try write(wire.dropLast(7), to: keys + "/wire/000001.bin")
+    try agree(keys, "INTACT")
+    var zeroed = wire
+    zeroed[16] = 0
+    try write(zeroed, to: keys + "/wire/000001.bin")
+    try agree(keys, "ALTERED (wire/000001.bin has what is no record)")
     let payload = Hex.encode(Digest.sha256.hash("start" as Bytes))
     try FileManager.default.removeItem(atPath: socket + "/" + BodyLayout.relativePath(payload))
     try agree(socket, "ALTERED at seq 8 (body \(payload) is missing)")

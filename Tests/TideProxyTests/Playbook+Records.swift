@@ -53,7 +53,8 @@ extension Playbook {
         update(flow) { $0.messages.append((direction, stage, message)) }
       case .coverage(_, let flow, let kind, _, _):
         if let flow { update(flow) { $0.coverage.append(kind) } }
-      case .connectionOpened, .destinationDecided, .hello, .handshake, .connectionClosed: break
+      case .connectionOpened, .destinationDecided, .hello, .handshake, .secret, .connectionClosed:
+        break
       }
     }
     return flows
@@ -70,6 +71,20 @@ extension Playbook {
   var decisions: [String] {
     self.sink.events.compactMap {
       if case .destinationDecided(_, _, _, let decision, _, _) = $0 { decision } else { nil }
+    }
+  }
+
+  /// What was noted of the connection's coverage, in order.
+  var coverage: [Coverage] {
+    self.sink.events.compactMap {
+      if case .coverage(_, _, let kind, _, _) = $0 { kind } else { nil }
+    }
+  }
+
+  /// The handshakes as recorded, in order.
+  var handshakes: [HandshakeFacts] {
+    self.sink.events.compactMap {
+      if case .handshake(_, let facts, _) = $0 { facts } else { nil }
     }
   }
 

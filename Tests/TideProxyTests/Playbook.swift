@@ -44,6 +44,9 @@ final class Playbook {
   private(set) var legs: [Leg] = [.downstream]
   private(set) var upstream: UpstreamID?
 
+  /// What was asked to be fetched; the test answers.
+  private(set) var fetches: [(FetchID, Bytes)] = []
+
   // The peers.
   private(set) var deviceTLS: TLSSession?
   private(set) var deviceFailure: TLSFailure?
@@ -68,7 +71,8 @@ final class Playbook {
     fronting: PolicySettings.Fronting = .refuse,
     limits: Limits = Limits(),
     isFull: Bool = false,
-    authentication: ProxyAuthentication? = nil
+    authentication: ProxyAuthentication? = nil,
+    tls: PlayTLS = PlayTLS()
   ) throws {
     self.cut = cut
     self.serverContext = try TLSServerContext()
@@ -85,9 +89,22 @@ final class Playbook {
     self.context = try LoopContext(
       ruling: Ruling(policy: policy, plan: World.plan(limits), devices: [World.profile]),
       mode: mode,
-      minter: LeafMinter(authority: World.proxyCA.get(), capacity: 8),
-      upstreamTLS: TLSClientContext(roots: .pem(World.originCA.get().certificatePEM)),
-      clientTLS: TLSServerContext(),
+      minter: LeafMinter(
+        authority: tls.authority.get(),
+        previous: tls.previous?.get(),
+        capacity: 8
+      ),
+      upstreamTLS: TLSClientContext(
+        roots: .pem(World.originCA.get().certificatePEM),
+        mode: tls.untrusted == .refuse ? .refuse : .record,
+        revocation: tls.revocation,
+        sessions: tls.sessions
+      ),
+      clientTLS: TLSServerContext(tickets: tls.tickets),
+      untrustedUpstreams: tls.untrusted,
+      trust: tls.trust,
+      statistics: tls.statistics,
+      revocations: tls.revocations,
       sink: self.sink,
       site: self.site,
       authentication: authentication,
@@ -165,6 +182,7 @@ final class Playbook {
     as name: String? = nil,
     signedBy authority: Result<CertificateAuthority, any Error> = World.originCA,
     selecting choice: String? = "http/1.1",
+    showing leaf: Leaf? = nil,
     peer: String? = nil
   ) throws {
     guard let dial = self.dialling else { return }
@@ -174,7 +192,7 @@ final class Playbook {
       let minter = try LeafMinter(authority: authority.get(), capacity: 1)
       self.serverTLS = try TLSSession.server(
         self.serverContext,
-        leaf: minter.leaf(for: World.host(name), at: World.wall),
+        leaf: leaf ?? minter.leaf(for: World.host(name), at: World.wall),
         applicationProtocol: choice,
         maximumVersion: nil
       )
@@ -265,7 +283,8 @@ final class Playbook {
       self.gone.insert(leg)
     case .received(let leg, _):
       if self.gone.contains(leg), !self.isFinished { return }
-    case .congested, .drained, .resolved, .opened, .authenticated, .roomAvailable, .tick, .shutdown:
+    case .congested, .drained, .resolved, .opened, .authenticated, .roomAvailable, .fetched, .tick,
+      .shutdown, .abandoned:
       break
     }
     var commands: [Command] = []
@@ -294,7 +313,9 @@ final class Playbook {
       case .opened(let id, _): return .opened(id, .failure(failure))
       case .received(let leg, _): return .received(leg, "\u{0}\u{1} no protocol at all \r\n\r\n")
       case .authenticated(let credentials, _): return .authenticated(credentials, user: nil)
-      case .congested, .drained, .closed, .roomAvailable, .tick, .shutdown: return .shutdown
+      case .fetched(let id, _): return .fetched(id, .failure(failure))
+      case .congested, .drained, .closed, .roomAvailable, .tick, .shutdown, .abandoned:
+        return .shutdown
       }
     case .timePasses:
       self.instant += 3_600_000_000_000
@@ -325,6 +346,7 @@ final class Playbook {
       self.opened.append(target.address)
       self.legs.append(.upstream(id))
     case .authenticate: break  // the test answers
+    case .fetch(let id, let request, _): self.fetches.append((id, request))  // as above
     case .awaitRoom: self.awaitsRoom = true
     case .finished: self.isFinished = true
     }

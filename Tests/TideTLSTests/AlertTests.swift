@@ -6,7 +6,7 @@ import TideTLS
   func untrusted() {
     let alerts: [Int: UInt8] = [
       10: 45, 9: 45, 18: 48, 19: 48, 20: 48, 21: 48, 28: 48, 79: 48, 23: 44, 62: 46, 64: 46,
-      66: 42, 68: 42, 7: 42,
+      66: 42, 68: 42, 7: 42, 73: 113, 74: 113,
     ]
     for (error, alert) in alerts {
       let failure = TLSFailure(.untrusted, detail: "", alert: 48, verifyError: error)

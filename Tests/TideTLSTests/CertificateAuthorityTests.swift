@@ -151,13 +151,13 @@ import TideCore
       .leaf(for: host("server.example"), at: now)
     let pair = try SessionPair(leaf: leaf, trusting: root.pem).run()
     #expect(pair.isEstablished)
-    #expect(pair.client.facts.chain.count == 3)
+    #expect(pair.client.facts.peer?.chain.count == 3)
   }
 
   @Test("The PKCS#12 form holds the certificate, opens with its password and has no key")
   func pkcs12() throws {
     let authority = try CertificateAuthority.generate(key: .p256, lifetimeSeconds: day, at: now)
-    let store = try authority.pkcs12(password: "tide")
+    let store = try authority.publicPart.pkcs12(password: "tide")
     let parsed = unsafe store.withUnsafeBufferPointer { buffer in
       var start = buffer.baseAddress
       return unsafe d2i_PKCS12(nil, &start, buffer.count)

@@ -31,13 +31,12 @@ import TideCore
     #expect(client.version == "TLSv1.3")
     #expect(client.cipher.hasPrefix("TLS_"))
     #expect(client.applicationProtocol == "http/1.1")
-    #expect(client.chain == [Bytes(self.leaf.certificateDER)])
-    #expect(client.verification == "ok")
+    #expect(client.peer?.chain == [Bytes(self.leaf.certificateDER)])
+    #expect(client.peer?.verification == "ok")
     let server = pair.server.facts
     #expect(server.leg == "downstream")
     #expect(server.version == "TLSv1.3")
-    #expect(server.chain.isEmpty)
-    #expect(server.verification == nil)
+    #expect(server.peer == nil)
     #expect(leftOverError == 0)
   }
 

@@ -27,8 +27,11 @@ import TideCore
     #expect(pair.serverFailure?.alert == failure?.alert, sourceLocation: sourceLocation)
     // And the record has the evidence.
     let facts = pair.client.facts
-    #expect(facts.verification?.contains("(\(error))") == true, sourceLocation: sourceLocation)
-    #expect(!facts.chain.isEmpty, sourceLocation: sourceLocation)
+    #expect(
+      facts.peer?.verification?.contains("(\(error))") == true,
+      sourceLocation: sourceLocation
+    )
+    #expect(facts.peer?.chain.isEmpty == false, sourceLocation: sourceLocation)
     #expect(throws: TLSFailure.self, sourceLocation: sourceLocation) {
       try pair.client.send("secret")
     }
@@ -59,7 +62,7 @@ import TideCore
     )
     self.expectRefusal(pair, X509_V_ERR_HOSTNAME_MISMATCH, showing: 46)
     #expect(pair.client.facts.version == (version == 0x0303 ? "TLSv1.2" : "TLSv1.3"))
-    #expect(pair.client.facts.chain == [Bytes(identity.certificate.der)])
+    #expect(pair.client.facts.peer?.chain == [Bytes(identity.certificate.der)])
   }
 
   @Test("A name in the subject counts for nothing, even without a subjectAltName")
@@ -100,7 +103,7 @@ import TideCore
     )
     let whole = try self.pair(stranger, chain: [other])
     self.expectRefusal(whole, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, showing: 48)
-    #expect(whole.client.facts.chain.count == 2)
+    #expect(whole.client.facts.peer?.chain.count == 2)
   }
 
   @Test("A root of the same name with another key is not the root")
@@ -126,8 +129,8 @@ import TideCore
     for chain in [[lower, upper], [upper, lower], [unrelated, upper, lower, self.root]] {
       let pair = try self.pair(identity, chain: chain).run()
       #expect(pair.isEstablished)
-      #expect(pair.client.facts.verification == "ok")
-      #expect(pair.client.facts.chain.count == chain.count + 1)
+      #expect(pair.client.facts.peer?.verification == "ok")
+      #expect(pair.client.facts.peer?.chain.count == chain.count + 1)
     }
   }
 
@@ -275,7 +278,7 @@ import TideCore
       refusing: [self.root.certificate.der, authority.certificateDER]
     )
     self.expectRefusal(pair, X509_V_ERR_CERT_REJECTED, showing: 48)
-    #expect(pair.client.facts.verification?.contains("own CA") == true)
+    #expect(pair.client.facts.peer?.verification?.contains("own CA") == true)
   }
 
   @Test(
@@ -290,7 +293,7 @@ import TideCore
     ).run()
     #expect(pair.isEstablished)
     let facts = pair.client.facts
-    #expect(facts.verification == "self-signed certificate (18)")
+    #expect(facts.peer?.verification == "self-signed certificate (18)")
     try pair.client.send("on")
     pair.run()
     #expect(joined(pair.serverReceived) == Array("on".utf8))

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -41,6 +42,37 @@ def digest_of_content(path):
         while piece := zstd.stdout.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest() if zstd.returncode == 0 else None
+
+
+def problem_of_wire(case):
+    folder, records = f"{case}/wire", 0
+    names = []
+    if os.path.isdir(folder):
+        names = sorted((name for name in os.listdir(folder)
+                        if re.fullmatch(r"\d{6,9}\.bin", name) and name == f"{int(name[:-4]) or -1:06}.bin"),
+                       key=lambda name: int(name[:-4]))
+    for number, name in enumerate(names, 1):
+        if int(name[:-4]) != number:
+            return f"wire/{number:06}.bin is missing"
+        with open(f"{folder}/{name}", "rb") as file:
+            header = file.read(16)
+            if not (b"TIDEWIRE" + struct.pack(">II", 1, number)).startswith(header):
+                return f"wire/{name} has what is no record"
+            torn = 0 < len(header) < 16
+            while head := file.read(21):
+                if len(head) == 21:
+                    kind, _, _, length = struct.unpack(">BQqI", head)
+                    if kind == 0 or length > 1 << 20:
+                        return f"wire/{name} has what is no record"
+                    torn = len(file.read(length)) < length
+                else:
+                    torn = True
+                records += not torn
+        if torn and (number < len(names) or os.path.exists(f"{case}/manifest.json")):
+            return f"wire/{name} ends in half a record"
+    if names:
+        print(f"wire: {records} records")
+    return None
 
 
 def verify(case):
@@ -101,10 +133,13 @@ def verify(case):
     if description and digest_of_file(f"{case}/case.json") != description:
         altered(None, "case.json")
 
+    wire = problem_of_wire(case)
     if not os.path.exists(f"{case}/manifest.json"):
         print("seal: none; lines cut off at the end would not be noticed")
         if torn or ahead:
             incomplete(sequence + 1)
+        if wire:
+            altered(None, wire)
         return
     with open(f"{case}/manifest.json", "rb") as file:
         manifest = json.load(file)
@@ -135,6 +170,8 @@ def verify(case):
         altered(None, f"{min(present)} is not in the manifest")
     if (manifest["last_seq"], manifest["last_hash"]) != (sequence, previous):
         altered(None, "the log does not end where manifest.json says")
+    if wire:
+        altered(None, wire)
     print(f"seal: {len(manifest['files'])} files, signed")
 
 

@@ -36,10 +36,13 @@ public struct AuthorityCertificate: Sendable {
   ///
   /// Its identifiers are made from the fingerprint: a profile that is installed twice replaces
   /// itself, and a new authority's stands beside the old one's.
-  public var mobileProfile: Bytes {
-    let name = "Tidewaiter CA " + ASCII.hex(self.fingerprint.prefix(4)).uppercased()
-    let profile = Self.uuid(self.fingerprint.slice(0..<16))
-    let payload = Self.uuid(self.fingerprint.slice(16..<32))
+  public var mobileProfile: Bytes { Self.mobileProfile(of: [self]) }
+
+  /// An unsigned Apple configuration profile that installs several certificates at once: during a
+  /// rotation the new one, which names the profile, and the one before it.
+  public static func mobileProfile(of certificates: [AuthorityCertificate]) -> Bytes {
+    guard let first = certificates.first else { return Bytes() }
+    let profile = Self.uuid(first.fingerprint.slice(0..<16))
     return Bytes(
       """
       <?xml version="1.0" encoding="UTF-8"?>
@@ -49,29 +52,12 @@ public struct AuthorityCertificate: Sendable {
       <dict>
         <key>PayloadContent</key>
         <array>
-          <dict>
-            <key>PayloadCertificateFileName</key>
-            <string>tidewaiter.cer</string>
-            <key>PayloadContent</key>
-            <data>
-      \(Self.base64(self.der, columns: 64))
-            </data>
-            <key>PayloadDisplayName</key>
-            <string>\(name)</string>
-            <key>PayloadIdentifier</key>
-            <string>internal.tidewaiter.ca.\(payload)</string>
-            <key>PayloadType</key>
-            <string>com.apple.security.root</string>
-            <key>PayloadUUID</key>
-            <string>\(payload)</string>
-            <key>PayloadVersion</key>
-            <integer>1</integer>
-          </dict>
+      \(certificates.map(\.payload).joined(separator: "\n"))
         </array>
         <key>PayloadDescription</key>
         <string>Lets Tidewaiter read the TLS traffic of this device. Remove it after the test.</string>
         <key>PayloadDisplayName</key>
-        <string>\(name)</string>
+        <string>\(first.displayName)</string>
         <key>PayloadIdentifier</key>
         <string>internal.tidewaiter.profile.\(profile)</string>
         <key>PayloadRemovalDisallowed</key>
@@ -87,6 +73,35 @@ public struct AuthorityCertificate: Sendable {
 
       """
     )
+  }
+
+  private var displayName: String {
+    "Tidewaiter CA " + ASCII.hex(self.fingerprint.prefix(4)).uppercased()
+  }
+
+  /// The part of a profile that installs this certificate.
+  private var payload: String {
+    let identifier = Self.uuid(self.fingerprint.slice(16..<32))
+    return """
+          <dict>
+            <key>PayloadCertificateFileName</key>
+            <string>tidewaiter.cer</string>
+            <key>PayloadContent</key>
+            <data>
+      \(Self.base64(self.der, columns: 64))
+            </data>
+            <key>PayloadDisplayName</key>
+            <string>\(self.displayName)</string>
+            <key>PayloadIdentifier</key>
+            <string>internal.tidewaiter.ca.\(identifier)</string>
+            <key>PayloadType</key>
+            <string>com.apple.security.root</string>
+            <key>PayloadUUID</key>
+            <string>\(identifier)</string>
+            <key>PayloadVersion</key>
+            <integer>1</integer>
+          </dict>
+      """
   }
 
   /// Sixteen bytes as a UUID of version 8: made by us, by a rule of our own (RFC 9562 §5.8).

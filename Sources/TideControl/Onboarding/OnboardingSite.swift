@@ -14,6 +14,8 @@ public struct OnboardingSite: Sendable {
 
   /// The certificate to install.
   let authority: AuthorityCertificate
+  /// The certificate before a rotation, until it ends.
+  let previous: AuthorityCertificate?
   /// Where devices reach the proxy, the one to show first.
   let addresses: [IPAddress]
   /// The proxy's port.
@@ -27,6 +29,7 @@ public struct OnboardingSite: Sendable {
   ///
   /// - Parameters:
   ///   - authority: the certificate that devices are to trust.
+  ///   - previous: the one before a rotation, until it ends; `/ca.pem` and the profile hold both.
   ///   - addresses: where devices reach the proxy, the one to show first; see `LocalAddresses`.
   ///   - port: the proxy's port.
   ///   - mode: what is done with the traffic.
@@ -34,6 +37,7 @@ public struct OnboardingSite: Sendable {
   ///   - ledger: what was seen so far; pass the same one on when the rest changes.
   public init(
     authority: AuthorityCertificate,
+    previous: AuthorityCertificate? = nil,
     addresses: [IPAddress],
     port: UInt16,
     mode: Mode,
@@ -41,6 +45,7 @@ public struct OnboardingSite: Sendable {
     ledger: OnboardingLedger = OnboardingLedger()
   ) {
     self.authority = authority
+    self.previous = previous
     self.addresses = addresses
     self.port = port
     self.mode = mode
@@ -69,6 +74,11 @@ public struct OnboardingSite: Sendable {
     }
   }
 
+  /// The certificates to install, the one in use first.
+  private var authorities: [AuthorityCertificate] {
+    [self.authority] + (self.previous.map { [$0] } ?? [])
+  }
+
   private func content(
     _ request: OnboardingRequest,
     _ status: OnboardingStatus
@@ -92,12 +102,16 @@ public struct OnboardingSite: Sendable {
     case "/ca.crt":
       return self.file("application/x-x509-ca-cert", "tidewaiter.crt", self.authority.der)
     case "/ca.pem":
-      return self.file("application/x-pem-file", "tidewaiter.pem", self.authority.pem)
+      return self.file(
+        "application/x-pem-file",
+        "tidewaiter.pem",
+        Bytes(self.authorities.flatMap { $0.pem.array })
+      )
     case "/tidewaiter.mobileconfig":
       return self.file(
         "application/x-apple-aspen-config",
         "tidewaiter.mobileconfig",
-        self.authority.mobileProfile
+        AuthorityCertificate.mobileProfile(of: self.authorities)
       )
     default:
       return self.message(404, Phrase("There is no such page here", "這裡沒有這個網頁"), request)

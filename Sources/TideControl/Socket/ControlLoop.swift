@@ -153,6 +153,12 @@ struct ControlLoop {
         self.reply(index, ControlReply(message: "stopping").line, thenStop: true)
       case .status:
         self.reply(index, ControlReply(status: self.port.status()).line, thenStop: false)
+      case .passthroughs:
+        let reply = ControlReply(passthroughs: self.port.passthroughs())
+        self.reply(index, reply.line, thenStop: false)
+      case .revoke(let host, let device):
+        let message = try self.port.revoke(host: host, device: device)
+        self.reply(index, ControlReply(message: message).line, thenStop: false)
       }
     } catch {
       self.reply(index, ControlReply.refusal(error), thenStop: false)

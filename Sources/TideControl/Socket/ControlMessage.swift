@@ -1,5 +1,5 @@
 internal import Foundation
-import TideCore
+public import TideCore
 
 /// What is asked over the control socket: one JSON object on one line.
 public enum ControlRequest: Hashable, Sendable {
@@ -11,6 +11,10 @@ public enum ControlRequest: Hashable, Sendable {
   case stop
   /// Say what is going on.
   case status
+  /// Say which hosts are relayed undecrypted because devices refuse to have them intercepted.
+  case passthroughs
+  /// Intercept a host again that is relayed, for one device or for all.
+  case revoke(TideCore.Host, device: String?)
 
   /// The most bytes of a mark.
   private static let markLimit = 1_024
@@ -18,6 +22,8 @@ public enum ControlRequest: Hashable, Sendable {
   private struct Wire: Codable {
     var command: String
     var text: String?
+    var host: String?
+    var device: String?
   }
 
   /// Reads a request's line.
@@ -30,10 +36,13 @@ public enum ControlRequest: Hashable, Sendable {
     case "reload": self = .reload
     case "stop": self = .stop
     case "status": self = .status
+    case "passthrough": self = .passthroughs
+    case "revoke": self = .revoke(try Self.host(wire.host ?? ""), device: wire.device)
     default:
       throw ControlFailure(
         .malformed,
-        "unknown command \"\(wire.command.prefix(32))\"; there are mark, reload, stop and status"
+        "unknown command \"\(wire.command.prefix(32))\"; there are mark, reload, stop, status, "
+          + "passthrough and revoke"
       )
     }
   }
@@ -45,7 +54,17 @@ public enum ControlRequest: Hashable, Sendable {
     case .reload: JSONLine.encode(Wire(command: "reload"))
     case .stop: JSONLine.encode(Wire(command: "stop"))
     case .status: JSONLine.encode(Wire(command: "status"))
+    case .passthroughs: JSONLine.encode(Wire(command: "passthrough"))
+    case .revoke(let host, let device):
+      JSONLine.encode(Wire(command: "revoke", host: host.description, device: device))
     }
+  }
+
+  private static func host(_ text: String) throws(ControlFailure) -> TideCore.Host {
+    guard let host = TideCore.Host(text) else {
+      throw ControlFailure(.malformed, "revoke needs a host: a name or an address")
+    }
+    return host
   }
 
   /// A mark ends up in terminals and reports, so it is one line of text.
@@ -68,17 +87,25 @@ public struct ControlReply: Hashable, Sendable {
   public let message: String
   /// What is going on, for `status`; else empty.
   public let status: [String: ControlValue]
+  /// What is relayed, for `passthroughs`; else empty.
+  public let passthroughs: [ControlPassthrough]
 
   private struct Wire: Codable {
     var ok: Bool
     var message: String
     var status: [String: ControlValue]?
+    var passthroughs: [ControlPassthrough]?
   }
 
   /// Joins a reply.
-  init(message: String = "", status: [String: ControlValue] = [:]) {
+  init(
+    message: String = "",
+    status: [String: ControlValue] = [:],
+    passthroughs: [ControlPassthrough] = []
+  ) {
     self.message = message
     self.status = status
+    self.passthroughs = passthroughs
   }
 
   /// Reads a reply's line.
@@ -89,13 +116,22 @@ public struct ControlReply: Hashable, Sendable {
       throw ControlFailure(.malformed, "the reply is not one of Tidewaiter's")
     }
     guard wire.ok else { throw ControlFailure(refusing: wire.message) }
-    self.init(message: wire.message, status: wire.status ?? [:])
+    self.init(
+      message: wire.message,
+      status: wire.status ?? [:],
+      passthroughs: wire.passthroughs ?? []
+    )
   }
 
   /// The reply's line.
   var line: Bytes {
     JSONLine.encode(
-      Wire(ok: true, message: self.message, status: self.status.isEmpty ? nil : self.status)
+      Wire(
+        ok: true,
+        message: self.message,
+        status: self.status.isEmpty ? nil : self.status,
+        passthroughs: self.passthroughs.isEmpty ? nil : self.passthroughs
+      )
     )
   }
 

@@ -1,3 +1,5 @@
+public import TideCore
+
 /// What the control socket can ask of a running proxy.
 ///
 /// Called on the socket's own thread, one request at a time.
@@ -13,6 +15,33 @@ public protocol ControlPort: Sendable {
   func stop()
   /// What is going on, by name.
   func status() -> [String: ControlValue]
+  /// The hosts that are relayed undecrypted because devices refuse to have them intercepted.
+  func passthroughs() -> [ControlPassthrough]
+  /// Has a host intercepted again that is relayed.
+  ///
+  /// - Parameters:
+  ///   - host: the host.
+  ///   - device: for which device; nil for all.
+  /// - Returns: what was done, for people.
+  /// - Throws: `refusing:` if no such host is relayed.
+  func revoke(host: Host, device: String?) throws(ControlFailure) -> String
+}
+
+/// A host that is relayed undecrypted for a device.
+public struct ControlPassthrough: Codable, Hashable, Sendable {
+  /// The device's name, or its address.
+  public let device: String
+  /// The host.
+  public let host: String
+  /// Until when, RFC 3339.
+  public let until: String
+
+  /// Joins the three.
+  public init(device: String, host: Host, until: WallTime) {
+    self.device = device
+    self.host = host.description
+    self.until = until.rfc3339
+  }
 }
 
 /// A value in the proxy's status.

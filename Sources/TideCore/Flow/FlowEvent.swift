@@ -197,53 +197,6 @@ public struct SocketMessage: Sendable {
   }
 }
 
-/// What was kept from happening, or could not be seen, on a connection: counted in the case.
-public enum Coverage: String, CaseIterable, Sendable {
-  /// A server advertised HTTP/3 (RFC 7838); the advertisement was left out.
-  case alternativeService = "alternative-service"
-  /// An upgrade to something other than WebSocket was not passed on.
-  case upgradeDropped = "upgrade-dropped"
-  /// A protocol that is not HTTP was relayed as a stream of bytes.
-  case byteStream = "byte-stream"
-  /// Encrypted bytes were relayed without being seen.
-  case undecrypted
-  /// An unknown WebSocket extension made its messages unreadable.
-  case unknownExtension = "unknown-extension"
-}
-
-/// One TLS leg once its handshake is over.
-public struct HandshakeFacts: Sendable {
-  /// Which side.
-  public let leg: String
-  /// Such as `TLSv1.3`.
-  public let version: String
-  /// The cipher suite's IANA name.
-  public let cipher: String
-  /// The protocol agreed on by ALPN; nil if none.
-  public let applicationProtocol: String?
-  /// The upstream's certificates as sent, DER, leaf first; empty downstream.
-  public let chain: [Bytes]
-  /// `ok`, or why verification failed; nil downstream.
-  public let verification: String?
-
-  /// Joins the facts of a handshake.
-  public init(
-    leg: String,
-    version: String,
-    cipher: String,
-    applicationProtocol: String?,
-    chain: [Bytes],
-    verification: String?
-  ) {
-    self.leg = leg
-    self.version = version
-    self.cipher = cipher
-    self.applicationProtocol = applicationProtocol
-    self.chain = chain
-    self.verification = verification
-  }
-}
-
 /// What the data plane reports, in order, to whoever records it.
 public enum FlowEvent: Sendable {
   /// A device connected.
@@ -261,6 +214,8 @@ public enum FlowEvent: Sendable {
   case hello(ConnectionID, HelloFacts, time: WallTime)
   /// A TLS handshake ended, well or badly.
   case handshake(ConnectionID, HandshakeFacts, time: WallTime)
+  /// A secret of the device's leg, as a line of the key log that analysers read, without its end.
+  case secret(ConnectionID, line: Bytes)
   /// A flow began.
   case flowStarted(FlowStart)
   /// A message's head.

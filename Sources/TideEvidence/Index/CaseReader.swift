@@ -239,6 +239,8 @@ extension FlowDetail {
       if let coverage = CoverageRecord(event) { self.coverage.append(coverage) }
     case "decided", "hello", "handshake":
       self.connection.append(event.line.bytes.array)
+      if let ja4 = members["ja4"]?.string, event.type == "hello" { self.fingerprint = ja4 }
+      if let handshake = HandshakeRecord(event) { self.handshakes.append(handshake) }
     case "head", "body", "trailers":
       guard let direction = members["direction"]?.string.flatMap(Direction.init(rawValue:)),
         let stage = members["stage"]?.string.flatMap(BodyStage.init(rawValue:))

@@ -17,6 +17,10 @@ public struct FlowDetail: Sendable {
   public internal(set) var socketMessageCount = 0
   /// The first of them, as many as were asked for.
   public internal(set) var socketMessages: [SocketMessageRecord] = []
+  /// The JA4 of its device's hello; nil if there was none.
+  public internal(set) var fingerprint: String?
+  /// The TLS handshakes of its connection, in order.
+  public internal(set) var handshakes: [HandshakeRecord] = []
   /// The lines of its connection as recorded, JSON objects: `decided`, `hello`, `handshake`.
   public internal(set) var connection: [[UInt8]] = []
 

@@ -87,14 +87,18 @@ struct EventLog: ~Copyable {
 
   /// Makes what was flushed durable if the interval has passed, on another thread; a failure there is
   /// met again, and waited for, here.
-  mutating func syncIfDue() throws(Abandoned) {
+  ///
+  /// - Parameter wire: the file of wire/ being written, which is synced with the log.
+  /// - Throws: if the recorder is closed before it succeeds.
+  mutating func syncIfDue(with wire: (any StoredFile)?) throws(Abandoned) {
     if self.syncing.takeFailure() {
-      try self.syncNow()
+      try self.syncNow(with: wire)
       return
     }
     let now = ContinuousClock.now
+    let files = [self.file, self.findingsFile] + (wire.map { [$0] } ?? [])
     guard self.isDirty, self.synced.duration(to: now) >= .nanoseconds(self.settings.fsyncInterval),
-      self.syncing.begin(self.access.syncOnce([self.file, self.findingsFile], self.newBodies))
+      self.syncing.begin(self.access.syncOnce(files, self.newBodies))
     else { return }
     self.synced = now
     self.isDirty = false
@@ -103,10 +107,11 @@ struct EventLog: ~Copyable {
   }
 
   /// Makes all that was flushed durable before it returns.
-  mutating func syncNow() throws(Abandoned) {
+  mutating func syncNow(with wire: (any StoredFile)?) throws(Abandoned) {
     try self.access.sync(self.syncingBodies + self.newBodies)
     try self.access.sync(self.file)
     try self.access.sync(self.findingsFile)
+    if let wire { try self.access.sync(wire) }
     self.synced = .now
     self.isDirty = false
     self.newBodies = []

@@ -63,12 +63,14 @@ final class EvidenceRing: Sendable {
   private let maxEvents: Int
   private let maxBytes: Int
   private let isRequired: Bool
+  private let keepsWire: Bool
   private let tick: Int
 
   init(_ settings: RecorderSettings) {
     self.maxEvents = settings.ringEvents
     self.maxBytes = settings.ringBytes
     self.isRequired = settings.isRequired
+    self.keepsWire = settings.keepsWire
     self.tick = settings.tick
   }
 
@@ -90,6 +92,10 @@ final class EvidenceRing: Sendable {
       return self.offer(.timed(event, .now), size: content.count, body: nil)
     case .hello(_, let facts, _):
       return self.offer(.event(event), size: facts.raw.count, body: nil)
+    case .secret(_, let line):
+      // Where it is not to be kept it does not even wait here.
+      guard self.keepsWire else { return .accepted }
+      return self.offer(.timed(event, .now), size: line.count, body: nil)
     case .message(let flow, let direction, let stage, let message, let time):
       // Where there is no room for the payload, that a message passed is still worth a line.
       return self.offer(

@@ -58,11 +58,14 @@ extension EvidenceWriter {
       for version in hello.versions { self.log.json.value(Int(version)) }
       self.log.json.endArray()
       self.log.json.member("ech", hello.hasEncryptedHello)
+      self.log.json.member("ja4", hello.fingerprint.isEmpty ? nil : hello.fingerprint)
       self.log.json.key("raw")
       self.log.json.base64(hello.raw)
       self.log.end()
     case .handshake(let connection, let facts, let time):
       try self.write(handshake: facts, of: connection, at: time)
+    case .secret(let connection, let line):
+      try self.wire.append(.keyLog, line, of: connection, at: offered ?? .now)
     case .flowStarted(let start):
       try self.write(start)
     case .head(let flow, let direction, let stage, let content):
@@ -97,27 +100,6 @@ extension EvidenceWriter {
       self.log.json.member(failure: failure)
       self.log.end()
     }
-  }
-
-  private mutating func write(
-    handshake facts: HandshakeFacts,
-    of connection: ConnectionID,
-    at time: WallTime
-  ) throws(Abandoned) {
-    var chain: [[UInt8]] = []
-    for certificate in facts.chain { chain.append(try self.bodies.put(certificate)) }
-    try self.log.begin("handshake", at: time)
-    self.log.json.member("connection", connection)
-    self.log.json.member("leg", facts.leg)
-    self.log.json.member("version", facts.version)
-    self.log.json.member("cipher", facts.cipher)
-    self.log.json.member("alpn", facts.applicationProtocol)
-    self.log.json.key("chain")
-    self.log.json.beginArray()
-    for digest in chain { self.log.json.hex(digest) }
-    self.log.json.endArray()
-    self.log.json.member("verification", facts.verification)
-    self.log.end()
   }
 
   private mutating func write(_ start: FlowStart) throws(Abandoned) {

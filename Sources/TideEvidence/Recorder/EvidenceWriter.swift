@@ -23,6 +23,7 @@ struct EvidenceWriter: ~Copyable {
 
   var log: EventLog
   var bodies: BodyStore
+  var wire: WireLog
   var flows: [FlowID: OpenFlow] = [:]
   /// Members of flow-start lines that all flows of a connection share.
   var connections: [ConnectionID: (facts: ConnectionFacts, members: [UInt8])] = [:]
@@ -57,6 +58,12 @@ struct EvidenceWriter: ~Copyable {
     self.health = health
     self.access = access
     self.bodies = BodyStore(root: folder.path, access: access)
+    self.wire = WireLog(
+      root: folder.path,
+      tail: folder.wireTail,
+      access: access,
+      settings: settings
+    )
   }
 
   /// Writes until the ring is closed and empty.
@@ -78,13 +85,14 @@ struct EvidenceWriter: ~Copyable {
       if batch.dropped.events > 0 { self.hasLostEvents = true }
       try self.spillIfDue()
       self.log.note(bodies: self.bodies.takeStored())
+      try self.wire.flush()
       try self.log.flush()
       // Only now is it known whether this batch met a full disk.
       let gap = self.access.takeGap()
       if gap != nil || !batch.dropped.isEmpty { try self.write(gap, batch.dropped) }
       if batch.isLast { break }
       try self.log.flush()
-      try self.log.syncIfDue()
+      try self.log.syncIfDue(with: self.wire.file)
       self.count()
     }
     for (flow, open) in self.flows.sorted(by: { $0.key.number < $1.key.number }) {
@@ -94,7 +102,7 @@ struct EvidenceWriter: ~Copyable {
     self.log.end()
     self.log.note(bodies: self.bodies.takeStored())
     try self.log.flush()
-    try self.log.syncNow()
+    try self.log.syncNow(with: self.wire.file)
     self.count()
     return self.log.state
   }
@@ -107,12 +115,19 @@ struct EvidenceWriter: ~Copyable {
       self.log.json.member("bytes", tail.tornBytes)
       self.log.end()
     }
+    let wireTail = self.folder.wireTail
+    if wireTail.tornBytes > 0 {
+      try self.log.begin("wire-recovered", at: .now)
+      wireTail.write(into: &self.log.json)
+      self.log.end()
+    }
     try self.log.begin("start", at: .now)
     self.log.json.member("case", self.folder.name)
     self.log.json.member("continued", self.folder.isContinued)
     self.log.json.member("case_sha256", self.folder.descriptionDigest)
     self.folder.description.write(into: &self.log.json)
     self.log.json.member("keeps_bodies", self.settings.keepsBodies)
+    self.log.json.member("keeps_wire", self.settings.keepsWire)
     self.log.json.member("evidence", self.settings.isRequired ? "required" : "best-effort")
     self.log.end()
     for body in self.folder.salvaged {

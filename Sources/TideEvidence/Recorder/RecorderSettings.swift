@@ -4,6 +4,8 @@ public import TideCrypto
 public struct RecorderSettings: Sendable {
   /// Whether heads and bodies are kept (`Mode.keepsBodies`).
   public var keepsBodies = true
+  /// Whether the device legs' key log is kept in wire/ (`case.wire`, and not in observe mode).
+  public var keepsWire = false
   /// Whether traffic waits for evidence (`evidence: required`) or evidence may be dropped and counted.
   public var isRequired = true
   /// After how long at most what is written is made to outlast a power failure, in nanoseconds.

@@ -17,6 +17,7 @@ public enum CaseSealer {
       folder,
       after: folder.tail.chain,
       tornBytes: folder.tail.tornBytes,
+      wireTail: folder.wireTail,
       salvaged: folder.salvaged,
       key: key,
       at: now
@@ -27,6 +28,7 @@ public enum CaseSealer {
     _ folder: CaseFolder,
     after state: ChainState,
     tornBytes: UInt64 = 0,
+    wireTail: WireTail = .none,
     salvaged: [SalvagedBody] = [],
     key: SigningKey,
     at now: WallTime
@@ -37,6 +39,7 @@ public enum CaseSealer {
       root,
       after: state,
       tornBytes: tornBytes,
+      wireTail: wireTail,
       salvaged: salvaged,
       at: now
     )
@@ -64,6 +67,7 @@ public enum CaseSealer {
     _ root: String,
     after state: ChainState,
     tornBytes: UInt64,
+    wireTail: WireTail,
     salvaged: [SalvagedBody],
     at now: WallTime
   ) throws(EvidenceFailure) -> ChainState {
@@ -74,6 +78,11 @@ public enum CaseSealer {
       chain.begin("recovered", at: now, in: &json)
       json.member("segment", segment)
       json.member("bytes", tornBytes)
+      chain.end(in: &json)
+    }
+    if wireTail.tornBytes > 0 {
+      chain.begin("wire-recovered", at: now, in: &json)
+      wireTail.write(into: &json)
       chain.end(in: &json)
     }
     for body in salvaged {

@@ -5,7 +5,7 @@ internal import TideCrypto
 public enum CaseVerifier {
   /// Checks the case in a folder, reading piece by piece.
   ///
-  /// The first thing found wrong decides the outcome, in the order chain, contents, findings, seal.
+  /// The first thing found wrong decides the outcome, in the order chain, contents, findings, seal, wire.
   ///
   /// - Throws: what the file system says; what the case's files say is in the report.
   public static func verify(_ path: String) throws(EvidenceFailure) -> VerificationReport {
@@ -33,6 +33,12 @@ public enum CaseVerifier {
           detail: "not sealed: lines cut off at the end would not be noticed"
         )
       )
+    }
+    if let wire = try WireVerification(root: path, isSealed: seal != nil) {
+      checks.append(wire.check)
+      if case .intact = outcome, let what = wire.problem {
+        outcome = .altered(at: nil, what: what)
+      }
     }
     return VerificationReport(
       outcome: outcome,

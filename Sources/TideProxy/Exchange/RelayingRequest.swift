@@ -28,10 +28,16 @@ extension ConnectionMachine {
     do throws(TLSFailure) {
       try tls.receive(bytes, &plaintext)
     } catch {
+      if plaintext.contains(where: { !$0.isEmpty }) { self.noteLeafAccepted() }
       for part in plaintext { self.takeDeviceBytes(part) }
+      // Some look at the certificate only after the handshake.
+      if error.code == .alert, let alert = error.alert {
+        self.noteLeafRefused(LeafRefusal(alert: alert))
+      }
       self.finish(FlowFailure(.truncated, origin: .downstream, detail: error.detail), mode: .abort)
       return
     }
+    if plaintext.contains(where: { !$0.isEmpty }) { self.noteLeafAccepted() }
     for part in plaintext { self.takeDeviceBytes(part) }
     self.noteDeviceClose()
   }
@@ -50,7 +56,8 @@ extension ConnectionMachine {
         self.parseRequest(bytes)
       }
     case .awaitingRequest, .authenticating, .resolving, .dialling, .awaitingHello,
-      .resolvingServerName, .securingUpstream, .securingClient, .tunnelling, .draining, .closed:
+      .resolvingServerName, .securingUpstream, .settlingUpstream, .securingClient, .tunnelling,
+      .draining, .closed:
       return
     }
   }
@@ -61,7 +68,8 @@ extension ConnectionMachine {
     case .relaying, .sniffing:
       if self.down.tls?.peerHasClosed == true { self.downstreamClosed(.end, isNotice: true) }
     case .awaitingRequest, .authenticating, .resolving, .dialling, .awaitingHello,
-      .resolvingServerName, .securingUpstream, .securingClient, .tunnelling, .draining, .closed:
+      .resolvingServerName, .securingUpstream, .settlingUpstream, .securingClient, .tunnelling,
+      .draining, .closed:
       return
     }
   }

@@ -220,6 +220,7 @@ extension ConnectionMachine {
       self.upstreamIsGone()
     case .draining, .closed: return  // an answer may be on its way
     case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
+      .settlingUpstream,
       .securingClient, .sniffing, .tunnelling, .authenticating:
       self.finish(failure, mode: .abort)
     }

@@ -12,7 +12,7 @@ extension ConnectionMachine {
   /// If not, either the check is under way (`authenticated` goes on with the request) or a `407` is
   /// queued. Credentials that were accepted on this connection are not checked again.
   func isAuthenticated(_ head: MessageHead) -> Bool {
-    guard let authentication = self.context.authentication else { return true }
+    guard !self.isOwn, let authentication = self.context.authentication else { return true }
     let values = head.fields.all("proxy-authorization")
     guard let value = values.first else {
       self.challenge(head, authentication, "no credentials for the proxy")

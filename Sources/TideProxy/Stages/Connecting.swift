@@ -21,6 +21,14 @@ extension ConnectionMachine {
   }
 
   private func beginOwnWay(_ destination: Destination, name: Hostname) {
+    guard !self.isOwn else {
+      self.refuse(
+        destination,
+        FlowFailure(.loop, origin: .internal, detail: "\(name) is this proxy"),
+        rule: nil
+      )
+      return
+    }
     switch destination.purpose {
     case .forward: self.beginOwnExchange(host: .name(name))
     case .tunnel:
@@ -55,6 +63,7 @@ extension ConnectionMachine {
       case .failure: self.decide(tunnel, hello, named: [])
       }
     case .awaitingRequest, .authenticating, .dialling, .awaitingHello, .securingUpstream,
+      .settlingUpstream,
       .securingClient, .sniffing, .relaying, .tunnelling, .draining, .closed:
       return
     }

@@ -13,6 +13,7 @@ extension ConnectionMachine {
   /// `isNotice` says that TLS told so (close_notify), and not TCP. Inside TLS a device that still wants its
   /// answer says it there; a FIN is one that is gone.
   func downstreamClosed(_ kind: CloseKind, isNotice: Bool = false) {
+    self.noteSilentEnd()
     switch self.stage {
     case .tunnelling where kind == .end && !self.deviceHasEnded:
       // A half-closed tunnel goes on the other way.
@@ -48,7 +49,7 @@ extension ConnectionMachine {
           tunnel,
           hello,
           "closed by the device in its handshake",
-          rejected: true
+          self.silentRefusal
         )
         return
       }
@@ -63,7 +64,7 @@ extension ConnectionMachine {
       self.finish(nil)  // the cause is recorded already
       return
     case .awaitingRequest, .authenticating, .resolving, .dialling, .resolvingServerName,
-      .securingUpstream, .sniffing, .relaying, .tunnelling:
+      .securingUpstream, .settlingUpstream, .sniffing, .relaying, .tunnelling:
       break
     }
     let isCut =
@@ -73,6 +74,17 @@ extension ConnectionMachine {
         ? FlowFailure(.truncated, origin: .downstream, detail: "closed by the device") : nil,
       mode: kind == .reset || self.exchange != nil ? .abort : .afterFlush
     )
+  }
+
+  /// A device that ends its side before it has said anything under our leaf may have looked at it only then.
+  private func noteSilentEnd() {
+    switch self.stage {
+    case .sniffing, .relaying: self.noteLeafRefused(self.silentRefusal)
+    case .awaitingRequest, .authenticating, .resolving, .dialling, .awaitingHello,
+      .resolvingServerName, .securingUpstream, .settlingUpstream, .securingClient, .tunnelling,
+      .draining, .closed:
+      return
+    }
   }
 
   /// Whether the request that waits is a CONNECT, which its device's end makes void.
@@ -102,6 +114,8 @@ extension ConnectionMachine {
     case .resolvingServerName(let tunnel, let hello, _),
       .securingUpstream(let tunnel, let hello, _):
       self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
+    case .settlingUpstream(let open):
+      self.recordTunnelRefusal(open.tunnel, failure, serverName: open.hello.serverName)
     case .sniffing(let tunnel, let hello, _):
       if !self.sniffed.isEmpty {
         self.recordTunnelRefusal(tunnel, failure, serverName: hello?.serverName)
@@ -139,6 +153,7 @@ extension ConnectionMachine {
       )
     case .resolvingServerName(let tunnel, let hello, _),
       .securingUpstream(let tunnel, let hello, _):
+      if let tls = self.up.tls { self.recordHandshake(tls.facts) }
       self.alert(
         TLSAlert.handshakeFailure,
         tunnel,
@@ -147,6 +162,18 @@ extension ConnectionMachine {
           .upstreamHandshake,
           origin: .upstream,
           detail: "closed by the server in its handshake"
+        )
+      )
+    case .settlingUpstream(let open):
+      self.recordHandshake(open.tls.facts)
+      self.alert(
+        TLSAlert.handshakeFailure,
+        open.tunnel,
+        open.hello,
+        FlowFailure(
+          .upstreamHandshake,
+          origin: .upstream,
+          detail: "closed by the server after its handshake"
         )
       )
     case .securingClient:
@@ -225,6 +252,7 @@ extension ConnectionMachine {
       if self.hasPassed(limits.dns, since: since) { self.decide(tunnel, hello, named: []) }
     case .securingUpstream(let tunnel, let hello, let since):
       guard self.hasPassed(limits.handshake, since: since) else { return }
+      if let tls = self.up.tls { self.recordHandshake(tls.facts) }
       self.alert(
         TLSAlert.handshakeFailure,
         tunnel,
@@ -235,6 +263,7 @@ extension ConnectionMachine {
           detail: "the server's handshake took too long"
         )
       )
+    case .settlingUpstream(let open): self.tickSettlement(open)
     case .securingClient(let tunnel, let since):
       guard self.hasPassed(limits.handshake, since: since), let hello = self.earlyHello else {
         return
@@ -243,7 +272,7 @@ extension ConnectionMachine {
         tunnel,
         hello,
         "the device's handshake took too long",
-        rejected: false
+        .other
       )
     case .authenticating(let since): self.tickAuthenticating(since: since)
     case .sniffing(let tunnel, let hello, let since):
@@ -301,7 +330,9 @@ extension ConnectionMachine {
     case .awaitingRequest, .awaitingHello, .securingUpstream, .securingClient, .sniffing, .relaying,
       .tunnelling:
       true
-    case .authenticating, .resolving, .dialling, .resolvingServerName, .draining, .closed: false
+    case .authenticating, .resolving, .dialling, .resolvingServerName, .settlingUpstream,
+      .draining, .closed:
+      false
     }
   }
 
@@ -322,8 +353,8 @@ extension ConnectionMachine {
       self.stage = .securingUpstream(tunnel, hello, since: now)
     case .securingClient(let tunnel, _): self.stage = .securingClient(tunnel, since: now)
     case .sniffing(let tunnel, let hello, _): self.stage = .sniffing(tunnel, hello, since: now)
-    case .authenticating, .resolving, .dialling, .resolvingServerName, .relaying, .tunnelling,
-      .draining, .closed:
+    case .authenticating, .resolving, .dialling, .resolvingServerName, .settlingUpstream,
+      .relaying, .tunnelling, .draining, .closed:
       return
     }
   }
@@ -354,7 +385,7 @@ extension ConnectionMachine {
     case .relaying where self.exchange != nil && self.rawExchange == nil, .draining, .closed: return
     case .awaitingRequest, .authenticating, .sniffing, .relaying, .tunnelling: self.finish(nil)
     case .resolving, .dialling, .awaitingHello, .resolvingServerName, .securingUpstream,
-      .securingClient:
+      .settlingUpstream, .securingClient:
       self.finish(failure)
     }
   }

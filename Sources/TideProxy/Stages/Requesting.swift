@@ -23,7 +23,8 @@ extension ConnectionMachine {
     case .authenticating, .resolving, .dialling: self.parseRequest(bytes)
     case .awaitingHello: self.receivedHello(bytes)
     // One read at most: the leg is paused.
-    case .resolvingServerName, .securingUpstream: self.earlyClientBytes.append(bytes)
+    case .resolvingServerName, .securingUpstream, .settlingUpstream:
+      self.earlyClientBytes.append(bytes)
     case .securingClient: self.continueClientHandshake(bytes)
     case .relaying, .sniffing:
       guard self.down.tls != nil else {
@@ -67,7 +68,8 @@ extension ConnectionMachine {
       let isMidHead = self.exchange == nil && self.deviceCodec.isMidHead
       self.headSince = isMidHead ? self.headSince ?? self.now.instant : nil
     case .authenticating, .resolving, .dialling, .awaitingHello, .resolvingServerName,
-      .securingUpstream, .securingClient, .sniffing, .tunnelling, .draining, .closed:
+      .securingUpstream, .settlingUpstream, .securingClient, .sniffing, .tunnelling, .draining,
+      .closed:
       return
     }
     if self.deviceCodec.bufferedCount > self.context.limits.headBytes {
@@ -91,7 +93,8 @@ extension ConnectionMachine {
         let part = self.requestParts.removeFirst()
         self.relayRequest(part)
       case .authenticating, .resolving, .dialling: return
-      case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .sniffing,
+      case .awaitingHello, .resolvingServerName, .securingUpstream, .settlingUpstream,
+        .securingClient, .sniffing,
         .tunnelling, .draining, .closed:
         self.requestParts.removeAll()
         return
@@ -111,6 +114,16 @@ extension ConnectionMachine {
         FlowFailure(.malformedTarget, origin: .downstream, detail: error.detail)
       )
       return
+    }
+    if self.isOwn {
+      guard case .absolute = target else {
+        self.refuseRequest(
+          head,
+          authority: nil,
+          FlowFailure(.malformedTarget, origin: .internal, detail: "a fetch of no http URL")
+        )
+        return
+      }
     }
     switch target {
     case .authority, .absolute: guard self.isAuthenticated(head) else { return }
@@ -212,7 +225,8 @@ extension ConnectionMachine {
     case .awaitingRequest, .authenticating, .resolving, .dialling, .relaying:
       self.answer(failure, authority: nil, rule: nil, fields: HeaderFields())
     case .draining, .closed: return  // said already, and to be heard
-    case .awaitingHello, .resolvingServerName, .securingUpstream, .securingClient, .sniffing,
+    case .awaitingHello, .resolvingServerName, .securingUpstream, .settlingUpstream,
+      .securingClient, .sniffing,
       .tunnelling:
       self.finish(failure)
     }
@@ -300,6 +314,7 @@ extension ConnectionMachine {
   /// closing at once would reset the connection and could lose the answer on its way.
   func drain(_ failure: FlowFailure?) {
     guard !self.deviceHasEnded, !self.down.hasEndedWriting else {
+      self.stage = .draining(since: self.now.instant)  // a way that was refused is recorded already
       self.finish(failure)
       return
     }

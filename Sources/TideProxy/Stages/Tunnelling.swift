@@ -3,10 +3,32 @@ import TideHTTP
 import TidePolicy
 import TideTLS
 
-/// TLS that is relayed without being read: passthrough by configuration.
+/// Why TLS is relayed without being read.
+enum PassthroughReason {
+  /// The operator excepts the host (`tls.passthrough`).
+  case configured
+  /// The device refuses to have it intercepted (`tls.learn_passthrough`).
+  case learned
+  /// Our CA may issue no leaf for it (`ca.permit`).
+  case outsidePermit
+}
+
+/// TLS that is relayed without being read.
 extension ConnectionMachine {
-  /// TLS that the operator excepts from interception (`tls.passthrough`).
-  func passThrough(_ tunnel: Tunnel, _ hello: HelloFacts) {
+  /// Relays TLS undecrypted, unless a rule forbids that to where it goes.
+  func passThrough(_ tunnel: Tunnel, _ hello: HelloFacts, because reason: PassthroughReason) {
+    let host = Self.leafHost(tunnel, hello)
+    switch reason {
+    case .configured: break
+    case .learned:
+      self.cover(
+        .learnedPassthrough,
+        nil,
+        "\(host) was not intercepted: the device refuses our leaf for it"
+      )
+    case .outsidePermit:
+      self.cover(.outsidePermit, nil, "\(host) was not intercepted: it is outside ca.permit")
+    }
     if let rule = self.undecryptedRule(tunnel, serverName: hello.serverName) {
       self.alert(TLSAlert.accessDenied, tunnel, hello, Self.opaqueFailure(rule), rule: rule)
       return

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import TideConfig
 import TideControl
 import TideCore
 import TideTLS
@@ -8,8 +9,8 @@ import TideTLS
 struct CACommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ca",
-    abstract: "The interception CA of this installation.",
-    subcommands: [Init.self, Status.self, Export.self]
+    abstract: "The interception CA of this installation, or of a case.",
+    subcommands: [Init.self, Status.self, Export.self, Rotate.self, Destroy.self]
   )
 
   /// `ca init`.
@@ -18,133 +19,94 @@ struct CACommand: ParsableCommand {
       abstract: "Makes the CA; refuses to replace one that is there."
     )
 
-    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var options: CAOptions
+    @Flag(help: "Ask for a passphrase on the terminal and encrypt the key under it.")
+    var passphrase = false
 
     func run() throws {
-      let configuration = try self.options.load()
-      let store = CAStore(configuration)
+      let store = try self.options.store(needsCase: true)
+      try store.settle()
       guard !store.exists else {
         throw CommandFailure(
           .problem,
           "\(store.directory): a CA is there already; `tidewaiter ca status` shows it"
         )
       }
-      let authority = try store.create(configuration)
-      Terminal.print(CAReport(authority, store).text)
+      _ = try store.create(asksForPassphrase: self.passphrase)
+      Terminal.print(try CAReport(store).text)
     }
   }
 
   /// `ca status`.
   struct Status: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Shows the CA.")
+    static let configuration = CommandConfiguration(
+      abstract: "Shows the CA, and the one before it until that ends."
+    )
 
-    @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var options: CAOptions
     @Flag(help: "One JSON object.") var json = false
 
     func run() throws {
-      let store = CAStore(try self.options.load())
+      let store = try self.options.store()
+      try store.settle()
       guard store.exists else {
         throw CommandFailure(
           .problem,
           "\(store.directory): there is no CA yet; `tidewaiter ca init` makes one"
         )
       }
-      let report = CAReport(try store.load(), store)
+      let report = try CAReport(store)
       Terminal.print(try self.json ? JSONText.encode(report) : report.text)
-      if report.daysLeft <= 0 {
-        throw CommandFailure(.problem, "\(store.certificatePath): the CA is expired")
-      }
-    }
-  }
-
-  /// `ca export`.
-  struct Export: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Writes the CA's certificate, never its key, for a device."
-    )
-
-    /// The forms that devices take.
-    enum Format: String, CaseIterable, ExpressibleByArgument {
-      case pem
-      case der
-      case p12
-      case mobileconfig
-      case android
-    }
-
-    @OptionGroup var options: ConfigurationOptions
-    @Option(help: "pem, der, p12, mobileconfig or android (DER, named by its subject hash).")
-    var format = Format.pem
-    @Option(name: [.customShort("o"), .long], help: "The file; standard output if left out.")
-    var output: String?
-
-    func run() throws {
-      let store = CAStore(try self.options.load())
-      guard store.exists else {
+      if report.current.daysLeft <= 0, report.current.isExpired {
         throw CommandFailure(
-          .usage,
-          "\(store.directory): there is no CA yet; `tidewaiter ca init` makes one"
+          .problem,
+          "\(store.certificatePath): the CA is expired; `tidewaiter ca rotate\(store.caseWords)` "
+            + "makes a new one"
         )
-      }
-      let authority = try store.load()
-      let certificate = AuthorityCertificate(
-        der: Bytes(authority.certificateDER),
-        fingerprint: Bytes(authority.fingerprintSHA256)
-      )
-      let bytes: [UInt8]
-      switch self.format {
-      case .pem, .android: bytes = authority.certificatePEM
-      case .der: bytes = authority.certificateDER
-      case .mobileconfig: bytes = certificate.mobileProfile.array
-      case .p12:
-        do throws(TLSFailure) {
-          bytes = try authority.pkcs12(password: "")
-        } catch {
-          throw CommandFailure(.runtime, "cannot make a PKCS #12 file: \(error.detail)")
-        }
-      }
-      guard let output = self.output else {
-        FileHandle.standardOutput.write(Data(bytes))
-        return
-      }
-      do {
-        try Data(bytes).write(to: URL(fileURLWithPath: output))
-      } catch {
-        throw CommandFailure(.runtime, "\(output): \(error.localizedDescription)")
       }
     }
   }
 }
 
-/// What there is to say of the CA.
-struct CAReport: Encodable {
-  let subject: String
-  let fingerprint: String
-  let notBefore: String
-  let notAfter: String
-  let daysLeft: Int
-  let key: String
-  let certificate: String
+/// The options of all `ca` commands.
+struct CAOptions: ParsableArguments {
+  @OptionGroup var configuration: ConfigurationOptions
+  @Option(
+    name: .customLong("case"),
+    help: "With ca.per_case, the case whose CA is meant; the newest if left out."
+  )
+  var caseName: String?
 
-  init(_ authority: CertificateAuthority, _ store: CAStore) {
-    self.subject = authority.subject
-    self.fingerprint =
-      authority.fingerprintSHA256.map { ASCII.hex([$0]).uppercased() }.joined(separator: ":")
-    self.notBefore = authority.notBefore.rfc3339
-    self.notAfter = authority.notAfter.rfc3339
-    self.daysLeft = Int((authority.notAfter.seconds - CAStore.now().seconds) / 86_400)
-    self.key = authority.keyDescription
-    self.certificate = store.certificatePath
-  }
-
-  var text: String {
-    """
-    subject      \(self.subject)
-    SHA-256      \(self.fingerprint)
-    valid        \(self.notBefore.prefix(10)) to \(self.notAfter.prefix(10)), \(self.daysLeft) days left
-    key          \(self.key)
-    certificate  \(self.certificate)
-    """
+  /// The store that is meant; with `needsCase` the case has to be named, if each has its own.
+  func store(needsCase: Bool = false) throws -> CAStore {
+    let configuration = try self.configuration.load()
+    guard configuration.ca.isPerCase else {
+      if self.caseName != nil {
+        throw CommandFailure(
+          .usage,
+          "--case: there is one CA for all cases: ca.per_case is not set"
+        )
+      }
+      return CAStore(configuration)
+    }
+    if let caseName {
+      let isLegal = caseName.utf8.allSatisfy { byte in
+        ASCII.isDigit(byte) || ASCII.lowercased(byte) &- 0x61 < 26
+          || byte == 0x2D || byte == 0x2E || byte == 0x5F
+      }
+      guard isLegal, (1...100).contains(caseName.utf8.count), !caseName.hasPrefix(".") else {
+        throw CommandFailure(.usage, "--case \(caseName): not the name of a case")
+      }
+      return CAStore(configuration, caseName: caseName)
+    }
+    guard !needsCase else {
+      throw CommandFailure(
+        .usage,
+        "ca.per_case is set: a case's CA is made when the case is opened; --case NAME means one"
+      )
+    }
+    let all = CAStore(configuration)
+    return all.cases.last.map { CAStore(configuration, caseName: $0) } ?? all
   }
 }
 

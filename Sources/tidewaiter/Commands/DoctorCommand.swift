@@ -37,12 +37,15 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     let configuration = try self.options.load()
     check("configuration") { "\(configuration.path), mode \(configuration.mode.rawValue)" }
-    check("ca") {
-      let store = CAStore(configuration)
-      guard store.exists else { return "\(store.directory): none yet; the first run makes one" }
-      let report = CAReport(try store.load(), store)
-      guard report.daysLeft > 0 else { throw CommandFailure(.problem, "expired") }
-      return "\(report.subject), \(report.daysLeft) days left"
+    check("ca") { try CAStore(configuration).diagnosis() }
+    check("tls") {
+      let library = TLSCapabilities.current
+      return library.libraryVersion + ", post-quantum hybrid groups: "
+        + (library.hasHybridGroups ? "yes" : "no (from OpenSSL 3.5 on)")
+    }
+    check("upstream tls") {
+      _ = try TLSSetup(configuration, refusing: [])
+      return Self.upstream(configuration.tls)
     }
     check("regions") {
       let table = try RegionLoader.load(configuration)
@@ -71,17 +74,20 @@ struct DoctorCommand: AsyncParsableCommand {
       )
       return "\(names); \(plan.needleCount) needles in \(plan.automatonSize >> 10) KiB"
     }
-    do throws(EngineFailure) {
-      _ = try await NIOEngine.claim(configuration.listen.proxy)
-      let listen = configuration.listen.proxy.map(\.description).joined(separator: ", ")
-      checks.append(Check(check: "listen", ok: true, detail: listen))
-    } catch {
-      checks.append(Check(check: "listen", ok: false, detail: error.description))
+    if let running = RunningReport(configuration) {
+      for (name, detail) in running.rows { check(name) { detail } }
+    } else {
+      do throws(EngineFailure) {
+        _ = try await NIOEngine.claim(configuration.listen.proxy)
+        let listen = configuration.listen.proxy.map(\.description).joined(separator: ", ")
+        checks.append(Check(check: "listen", ok: true, detail: listen))
+      } catch {
+        checks.append(Check(check: "listen", ok: false, detail: error.description))
+      }
     }
     check("limits") { "not seen: QUIC, VPNs, private DNS, cellular data, apps that pin" }
     check("not in this version") {
-      "revocation (staples, CRL, OCSP), learned passthrough, wire capture, HTTP/2, "
-        + "opaque and position and app-list detectors"
+      "TLS records in wire/ (the key log is there), opaque and position and app-list detectors"
     }
     for check in checks {
       Terminal.print(
@@ -93,5 +99,66 @@ struct DoctorCommand: AsyncParsableCommand {
     if checks.contains(where: { !$0.ok }) {
       throw ExitCode(CommandFailure.Code.problem.rawValue)
     }
+  }
+
+  /// What is asked of upstreams; in words that an operator notices where it is less than all.
+  private static func upstream(_ tls: Configuration.TLS) -> String {
+    func count(_ number: Int, _ what: String) -> String {
+      "\(number) \(what)" + (number == 1 ? "" : "s")
+    }
+    let verification =
+      switch tls.upstreamVerify {
+      case .strict: "an upstream that does not verify is refused"
+      case .mirror:
+        "WARNING: an upstream that does not verify is let through, under a leaf that devices cannot "
+          + "trust (upstream_verify: mirror)"
+      case .off:
+        "WARNING: an upstream that does not verify is let through under a leaf that devices trust: they "
+          + "cannot tell (upstream_verify: off)"
+      }
+    let revocation =
+      switch tls.revocation {
+      case .staple: "revocation by staples and \(count(tls.crls.count, "CRL file"))"
+      case .fetch: "revocation by staples, \(count(tls.crls.count, "CRL file")) and what is fetched"
+      case .off: "WARNING: revocation is not looked at"
+      }
+    return [verification, revocation, count(tls.clientCertificates.count, "client certificate")]
+      .joined(separator: "; ")
+  }
+}
+
+/// What the running proxy says of itself and of what it learned of devices; nil if none runs.
+private struct RunningReport {
+  /// A name and what there is to say.
+  let rows: [(String, String)]
+
+  init?(_ configuration: Configuration) {
+    let reply: ControlReply
+    do throws(ControlFailure) {
+      reply = try ControlClient.send(
+        .status,
+        socketPath: configuration.caseFolder.directory + "/control.sock",
+        patience: .seconds(3)
+      )
+    } catch {
+      // No proxy, or one that is not ours to ask: then `listen` says who holds the port.
+      return nil
+    }
+    var rows: [(String, String)] = []
+    func row(_ name: String, _ key: String, _ words: String = "") {
+      switch reply.status[key] {
+      case .text(let text)?: rows.append((name, words + text))
+      case .list(let texts)? where !texts.isEmpty:
+        rows.append((name, words + texts.joined(separator: "; ")))
+      case .list, .number, .flag, nil: break
+      }
+    }
+    row("listen", "proxy", "in use by the proxy that is running: ")
+    row("running", "case", "records into ")
+    row("handshakes", "handshakes")
+    row("untrusting", "untrusting", "accept none of our leaves, install the CA on them: ")
+    row("refused", "pinned")
+    row("passthrough", "passthrough", "learned, relayed undecrypted: ")
+    self.rows = rows
   }
 }

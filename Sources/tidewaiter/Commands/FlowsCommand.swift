@@ -30,7 +30,7 @@ struct FlowsCommand: AsyncParsableCommand {
         for coverage in self.json ? [] : try reader.coverage() {
           Terminal.error(
             "coverage of the whole case: \(coverage.kind.rawValue) on \(coverage.count) "
-              + (coverage.count == 1 ? "connection" : "connections")
+              + (coverage.count == 1 ? "connection: " : "connections: ") + coverage.kind.words
           )
         }
       } catch {

@@ -6,6 +6,7 @@ import TideControl
 import TideCore
 import TideEngineNIO
 import TideEvidence
+import TideProxy
 import UnixSignals
 
 /// `tidewaiter run`: the proxy.
@@ -140,6 +141,24 @@ final class RunningProxy: ControlPort {
   }
 
   func stop() { self.onStop() }
+
+  func passthroughs() -> [ControlPassthrough] {
+    self.server.trust.learned(at: CAStore.now()).map {
+      ControlPassthrough(device: $0.device, host: $0.host, until: $0.until)
+    }
+  }
+
+  func revoke(host: TideCore.Host, device: String?) throws(ControlFailure) -> String {
+    let count = self.server.trust.revoke(host, device: device, at: CAStore.now())
+    let whose = device.map { " for \($0)" } ?? ""
+    guard count > 0 else {
+      throw ControlFailure(refusing: "\(host) is not relayed\(whose): there is nothing to revoke")
+    }
+    let message = "\(host) is intercepted again\(whose), from its next connection on"
+    self.server.recorder.note(type: "passthrough-revoked", fields: ["detail": message])
+    self.log.notice(message)
+    return message
+  }
 
   func status() -> [String: ControlValue] {
     let server = self.server

@@ -88,6 +88,7 @@ struct FlowText {
         + (flow.rule.map { ", rule \($0)" } ?? "")
         + (flow.exposure.map { ", exposure \($0) bytes" } ?? ""),
     ]
+    lines += HandshakeText(detail).lines.map { "tls          " + $0 }
     if let error = flow.error { lines.append("error        \(error.code): \(error.detail)") }
     for finding in detail.findings {
       lines.append(
@@ -169,7 +170,7 @@ struct SocketMessageRow {
 
 extension String {
   /// The text without the control characters that could steer a terminal.
-  fileprivate var printable: String {
+  var printable: String {
     String(
       self.unicodeScalars.map {
         $0.value < 0x20 && $0 != "\n" && $0 != "\t" || $0.value == 0x7F

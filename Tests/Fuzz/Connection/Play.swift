@@ -154,7 +154,9 @@ final class Play {
       self.ended.insert(leg)
     case .congested(let leg), .drained(let leg):
       guard self.open.contains(leg), !self.isClosed(leg) else { return }
-    case .resolved, .opened, .authenticated, .roomAvailable, .tick, .shutdown: break
+    case .resolved, .opened, .authenticated, .roomAvailable, .fetched, .tick, .shutdown,
+      .abandoned:
+      break
     }
     self.handOver(event)
   }
@@ -210,6 +212,7 @@ final class Play {
       self.lastUpstream = id
       self.dials.append((id, target.address))
     case .authenticate(let credentials): self.credentials.append(credentials)
+    case .fetch: require(false, "fetches, which it was not told to")
     case .awaitRoom: require(self.sink.isFull, "waits for room that there is")
     case .finished: self.isFinished = true
     }

@@ -23,15 +23,23 @@ struct TestIdentity {
   /// A root or an intermediate.
   static func authority(
     _ name: String,
+    notBefore: WallTime = now.advanced(bySeconds: -day),
+    notAfter: WallTime = now.advanced(bySeconds: day),
+    key: PrivateKey? = nil,
+    basics: CertificateExtension = .anyAuthority,
     issuer: TestIdentity? = nil,
     extensions: [CertificateExtension] = []
   ) throws -> TestIdentity {
-    let any = CertificateExtension(
-      kind: NID_basic_constraints,
-      isCritical: true,
-      value: [0x30, 0x03, 0x01, 0x01, 0xFF]
+    let key = try key ?? PrivateKey.generate(.p256)
+    let identifier = CertificateAuthority.keyIdentifier(of: key)
+    return try Self.make(
+      name,
+      notBefore: notBefore,
+      notAfter: notAfter,
+      key: key,
+      extensions: [basics, .certificateSigning, .subjectKey(identifier)] + extensions,
+      issuer: issuer
     )
-    return try Self.make(name, extensions: [any, .certificateSigning] + extensions, issuer: issuer)
   }
 
   /// A server's certificate for `hosts`.
@@ -69,7 +77,8 @@ struct TestIdentity {
     )
   }
 
-  private static func make(
+  /// A certificate with exactly these extensions, but for the issuer's key identifier.
+  static func make(
     _ name: String,
     notBefore: WallTime = now.advanced(bySeconds: -day),
     notAfter: WallTime = now.advanced(bySeconds: day),
@@ -78,11 +87,15 @@ struct TestIdentity {
     issuer: TestIdentity?
   ) throws -> TestIdentity {
     let key = try key ?? PrivateKey.generate(.p256)
+    // Strict verification wants it of all but self-signed certificates (RFC 5280 §4.2.1.1).
+    let identifier = issuer.map {
+      CertificateExtension.authorityKey(CertificateAuthority.keyIdentifier(of: $0.key))
+    }
     let draft = CertificateDraft(
-      subject: [.init(attribute: NID_commonName, value: name)],
+      subject: .entries([.init(attribute: NID_commonName, value: name)]),
       notBefore: notBefore,
       notAfter: notAfter,
-      extensions: extensions
+      extensions: extensions + (identifier.map { [$0] } ?? [])
     )
     guard let issuer else {
       return TestIdentity(certificate: try draft.selfSigned(with: key), key: key)
@@ -107,6 +120,15 @@ struct TestIdentity {
     unsafe PEM_write_bio_X509(memory.handle, self.certificate.handle)
     return memory.bytes
   }
+}
+
+extension CertificateExtension {
+  /// `basicConstraints` of a CA without a limit to the path below it.
+  static let anyAuthority = CertificateExtension(
+    kind: NID_basic_constraints,
+    isCritical: true,
+    value: [0x30, 0x03, 0x01, 0x01, 0xFF]
+  )
 }
 
 extension PrivateKey {

@@ -1,0 +1,82 @@
+internal import TideCore
+
+/// `wire/NNNNNN.bin`: what crossed a wire as it was, in records (docs/evidence-format.md, section 9).
+///
+/// All numbers are big-endian.
+///
+/// ```
+///   file    "TIDEWIRE"  version: u32 = 1  segment: u32   record record …
+///   record  kind: u8  connection: u64  time: i64  length: u32   length bytes
+/// ```
+enum WireFormat {
+  /// What a record holds; other numbers are skipped by a reader that does not know them.
+  enum Kind: UInt8 {
+    /// A line of the device leg's key log, without its end.
+    case keyLog = 1
+  }
+
+  static let magic = Array("TIDEWIRE".utf8)
+  static let version: UInt32 = 1
+  static let headerSize = 16
+  static let recordHeaderSize = 21
+  /// The highest number of a file.
+  static let mostSegments = 999_999_999
+  /// The most bytes that a record holds.
+  static let mostContent = 1 << 20
+
+  static func path(of segment: Int, in root: String) -> String {
+    root + "/" + self.relativePath(of: segment)
+  }
+
+  static func relativePath(of segment: Int) -> String {
+    let digits = String(segment)
+    return "wire/" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".bin"
+  }
+
+  /// The numbers of a case's segments, in order; names of another form are not ours.
+  static func segments(in root: String) throws(EvidenceFailure) -> [Int] {
+    try Folder.names(in: root + "/wire").compactMap { name in
+      guard let number = Int(name.prefix { $0 != "." }), (1...self.mostSegments).contains(number),
+        self.relativePath(of: number) == "wire/" + name
+      else { return nil }
+      return number
+    }.sorted()
+  }
+
+  /// Writes what a file begins with.
+  static func writeHeader(of segment: Int, into bytes: inout [UInt8]) {
+    bytes.append(contentsOf: self.magic)
+    self.write(self.version, into: &bytes)
+    self.write(UInt32(clamping: segment), into: &bytes)
+  }
+
+  /// Writes a record.
+  static func write(
+    _ kind: Kind,
+    _ content: Bytes,
+    of connection: ConnectionID,
+    at time: WallTime,
+    into bytes: inout [UInt8]
+  ) {
+    bytes.append(kind.rawValue)
+    self.write(connection.number, into: &bytes)
+    self.write(time.nanoseconds, into: &bytes)
+    self.write(UInt32(clamping: content.count), into: &bytes)
+    bytes.append(contentsOf: content)
+  }
+
+  private static func write(_ number: some FixedWidthInteger, into bytes: inout [UInt8]) {
+    for shift in stride(from: number.bitWidth - 8, through: 0, by: -8) {
+      bytes.append(UInt8(truncatingIfNeeded: number >> shift))
+    }
+  }
+}
+
+/// A record as read.
+struct WireRecord: Equatable {
+  /// `WireFormat.Kind`'s number, or one that this version does not know.
+  let kind: UInt8
+  let connection: ConnectionID
+  let time: WallTime
+  let content: Bytes
+}

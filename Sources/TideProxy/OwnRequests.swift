@@ -1,0 +1,40 @@
+public import TideCore
+
+/// How a connection begins, a device's or the proxy's own, and how the proxy's own differs.
+///
+/// What the proxy fetches for itself takes a device's way: looked up once, judged by the same rules, dialled
+/// pinned, recorded. It is asked for no credentials, never reaches the proxy's own pages, and only asks
+/// for `http` URLs, so that nothing it fetches makes it fetch more.
+extension ConnectionMachine {
+  /// The device that the proxy's own requests are recorded and judged as.
+  public static let ownDevice = "tidewaiter"
+
+  /// Begins with a connection that was accepted and admitted.
+  public convenience init(client: IPAddress, context: LoopContext, at now: Moment) {
+    self.init(
+      client: client,
+      device: context.device(at: client),
+      isOwn: false,
+      context: context,
+      at: now
+    )
+  }
+
+  /// Begins a connection for one request of the proxy's own.
+  ///
+  /// Its downstream leg is no socket: the request is received on it whole, followed by its end.
+  public convenience init(ownIn context: LoopContext, at now: Moment) {
+    self.init(
+      client: .v4(0x7F00_0001),
+      device: Self.ownDevice,
+      isOwn: true,
+      context: context,
+      at: now
+    )
+  }
+
+  /// Why the connection ended or is about to: nil as long as all went by its own protocol.
+  ///
+  /// Where it is not nil, what was sent downstream is our own page or part of an answer.
+  public var failure: FlowFailure? { self.drainingFailure }
+}

@@ -1,0 +1,96 @@
+import COpenSSL
+import TideCore
+
+extension PeerRecord {
+  /// Judges every certificate of the path but the anchor by the configured lists.
+  ///
+  /// A list that is missing or out of date is no reason to refuse; one that carries the name of a
+  /// CA of the path and not its signature is: whoever configured it wants it to count.
+  ///
+  /// - Returns: why the chain is not to be trusted; nil if the lists do not speak against it.
+  mutating func judge(
+    _ path: [X509Certificate],
+    by lists: [RevocationList],
+    at now: WallTime
+  ) -> Defect? {
+    guard !lists.isEmpty else { return nil }
+    var defect: Defect?
+    for (depth, (certificate, issuer)) in zip(path, path.dropFirst()).enumerated() {
+      for list in lists {
+        let place = "\(list.origin), depth \(depth)"
+        switch list.answer(on: certificate, by: issuer, at: now) {
+        case .unrelated:
+          break
+        case .good(let until):
+          self.vouch(for: depth, until: until, source: "crl")
+        case .stale(let reason):
+          self.note(nil, source: "crl", "\(place): \(reason)")
+        case .unusable(let reason):
+          self.note(nil, source: nil, "\(place): \(reason)")
+        case .revoked(let reason):
+          self.note(.revoked, source: "crl", "\(place): revoked \(reason)")
+          defect =
+            defect ?? Defect(Int(X509_V_ERR_CERT_REVOKED), "\(list.origin) \(reason)", depth: depth)
+        case .forged:
+          let remark = "\(list.origin) is not signed by \(issuer.shortSubject), whose name it has"
+          self.note(nil, source: nil, remark)
+          defect = defect ?? Defect(Int(X509_V_ERR_CRL_SIGNATURE_FAILURE), remark, depth: depth)
+        }
+      }
+    }
+    return defect
+  }
+
+  /// Judges the staple, or that there is none.
+  ///
+  /// - Returns: why the chain is not to be trusted; nil if the staple does not speak against it.
+  mutating func judge(staple: Bytes?, at now: WallTime) -> Defect? {
+    let path = self.path.prefix(2).compactMap { try? X509Certificate.parse(der: $0.array) }
+    // A leaf that is an anchor itself is its own issuer.
+    guard let leaf = path.first, let issuer = path.last else { return nil }
+    guard path.count > 1 || self.verification?.isTrusted == true else {
+      if staple != nil { self.note(nil, source: nil, "the staple: its issuer is not known") }
+      return nil
+    }
+    let isDemanded = self.path.dropLast(self.path.count > 1 ? 1 : 0).contains {
+      // What does not parse again would not have been verified.
+      (try? X509Certificate.parse(der: $0.array))?.demandsStaple == true
+    }
+    let missing: String
+    if let staple {
+      let answer =
+        StatusResponse.parse(der: staple)?.answer(on: leaf, by: issuer, at: now)
+        ?? .defective("it is not an OCSP response")
+      switch answer {
+      case .good(let until):
+        self.vouch(for: 0, until: until, source: "staple")
+        return nil
+      case .revoked(let reason):
+        self.note(.revoked, source: "staple", "the staple: revoked \(reason)")
+        return Defect(Int(X509_V_ERR_CERT_REVOKED), "the staple says so, \(reason)")
+      case .defective(let reason):
+        self.note(nil, source: nil, "the staple: \(reason)")
+        return Defect(Int(X509_V_ERR_OCSP_VERIFY_FAILED), "the staple: \(reason)")
+      case .silent(let reason):
+        self.note(nil, source: nil, "the staple: \(reason)")
+        missing = "the staple is no answer: \(reason)"
+      }
+    } else {
+      missing = "there is none"
+    }
+    guard isDemanded else { return nil }
+    let remark = "the certificate demands a good staple (RFC 7633), and \(missing)"
+    self.note(nil, source: nil, remark)
+    return Defect(Int(X509_V_ERR_OCSP_VERIFY_NEEDED), remark)
+  }
+
+  /// Notes that somebody who knows vouches for a certificate; the leaf's voucher is the status.
+  mutating func vouch(for depth: Int, until: WallTime, source: String) {
+    self.vouched[depth] = max(self.vouched[depth] ?? until, until)
+    self.note(
+      depth == 0 ? .good : nil,
+      source: source,
+      depth == 0 ? "good until \(until.rfc3339)" : ""
+    )
+  }
+}
