@@ -2,6 +2,12 @@ import TideCore
 import TidePolicy
 
 extension Configuration.CA {
+  /// The most bytes of `ca.permit`: with what a certificate needs around them, just short of the 32 KiB
+  /// that the TLS layer takes.
+  private static let largestPermit = 24 << 10
+  /// What an entry counts at least: a block of IPv6 addresses takes as much.
+  private static let smallestName = 36
+
   /// Takes over what the document says under `ca`.
   mutating func read(_ root: inout MappingReader, _ base: String) {
     var ca = root.section("ca")
@@ -9,6 +15,15 @@ extension Configuration.CA {
     ca.read("key", .word, into: &self.key)
     ca.read("lifetime", .duration(.days(1)...(.days(3_650))), into: &self.lifetime)
     ca.read("permit", listOf: .permittedName, into: &self.permit)
+    let size = self.permit.reduce(0) { $0 + max(Self.smallestName, $1.utf8.count) }
+    if size > Self.largestPermit {
+      ca.report(
+        "\(self.permit.count) entries are too many for a certificate: each counts as many bytes as it "
+          + "has, at least \(Self.smallestName), and together they may have \(Self.largestPermit)",
+        key: "permit",
+        at: ca.value("permit")
+      )
+    }
     ca.read("passphrase_file", orNull: .path(in: base), into: &self.passphraseFile)
     ca.read("pkcs11", orNull: .tokenKey, into: &self.pkcs11)
     ca.read("per_case", .boolean, into: &self.isPerCase)

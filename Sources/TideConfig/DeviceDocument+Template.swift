@@ -9,13 +9,12 @@ extension DeviceDocument {
   /// - Returns: the file's text.
   /// - Throws: if the name cannot be a device's.
   public static func template(name: String, ip: IPAddress?) throws(ConfigFailure) -> String {
-    guard ScalarForm<String>.deviceName.read(name) != nil else {
+    let form = ScalarForm<String>.profileName
+    guard form.read(name) != nil else {
+      let reason = form.objection(name) ?? "is not \(form.expected)"
       throw ConfigFailure(
         problems: [
-          ConfigProblem(
-            location: nil,
-            message: "\(name.quotedForMessage) is not \(ScalarForm<String>.deviceName.expected)"
-          )
+          ConfigProblem(location: nil, message: "\(name.quotedForMessage) \(reason)")
         ]
       )
     }

@@ -26,7 +26,7 @@ public enum DeviceDocument {
     let document = YAMLReader.read(yaml, path: path, session.problems)
     var root = MappingReader(session.strikeUnavailable(from: document), session: session)
     var name: String?
-    root.read("name", required: .deviceName, into: &name)
+    root.read("name", required: .profileName, into: &name)
     var addresses: [CIDR] = []
     var match = root.section("match")
     match.read("ip", listOf: .block, into: &addresses)
@@ -90,6 +90,18 @@ public enum DeviceDocument {
 }
 
 extension ScalarForm where Value == String {
+  /// A device's name, other than the one under which the proxy's own requests are recorded
+  /// (`ConnectionMachine.ownDevice`): a case could not tell the two apart.
+  static var profileName: Self {
+    let form = Self.deviceName
+    let own = "tidewaiter"
+    return Self(
+      expected: form.expected,
+      objection: { $0 == own ? "is what the proxy's own requests are recorded as" : nil },
+      read: { $0 == own ? nil : form.read($0) }
+    )
+  }
+
   /// A name that can stand in a file's name, a filter (`device:redmi`) and a comma-separated list.
   ///
   /// A proxy user's is one too: it becomes the device's where no profile has the user.

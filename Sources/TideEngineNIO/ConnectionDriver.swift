@@ -72,7 +72,8 @@ final class ConnectionDriver {
     case .resolve(let name): self.resolve(name)
     case .open(let id, let target): self.open(id, target)
     case .authenticate(let credentials): self.authenticate(credentials)
-    case .fetch(let id, let request, let limit): self.fetch(id, request, limit: limit)
+    case .fetch(let id, let request, let limit, let device):
+      self.fetch(id, Fetch.Key(request: request, limit: limit, device: device))
     case .awaitRoom: self.loop.awaitRoom(self)
     case .finished:
       self.wanted = nil
@@ -116,9 +117,9 @@ final class ConnectionDriver {
     }
   }
 
-  private func fetch(_ id: FetchID, _ request: Bytes, limit: Int) {
+  private func fetch(_ id: FetchID, _ key: Fetch.Key) {
     let waiter = Fetch.Waiter(owner: self.number) { self.handle(.fetched(id, $0)) }
-    self.loop.fetches.begin(request, limit: limit, for: waiter)
+    self.loop.fetches.begin(key, for: waiter)
   }
 
   private func open(_ id: UpstreamID, _ target: PinnedTarget) {

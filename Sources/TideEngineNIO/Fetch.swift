@@ -4,8 +4,12 @@ import TideCore
 final class Fetch {
   /// What makes two fetches one.
   struct Key: Hashable {
+    /// A whole HTTP/1.1 request in absolute form.
     let request: Bytes
+    /// The most bytes of the response, head included.
     let limit: Int
+    /// For whose sake it is made, which is whose rules hold.
+    let device: String
   }
 
   /// Whoever is told the outcome.

@@ -27,11 +27,9 @@ final class Fetches {
   /// Begins a fetch or joins one; the answer may come before it returns.
   ///
   /// - Parameters:
-  ///   - request: a whole HTTP/1.1 request in absolute form.
-  ///   - limit: the most bytes of the response, head included.
+  ///   - key: what to ask, and for whom.
   ///   - waiter: who is told, once, unless `abandon` comes before.
-  func begin(_ request: Bytes, limit: Int, for waiter: Fetch.Waiter) {
-    let key = Fetch.Key(request: request, limit: limit)
+  func begin(_ key: Fetch.Key, for waiter: Fetch.Waiter) {
     if let fetch = self.underWay[key] {
       fetch.waiters.append(waiter)
       return
@@ -52,7 +50,7 @@ final class Fetches {
     self.underWay[key] = fetch
     let driver = self.connect(fetch)
     fetch.driver = driver
-    driver.handle(.received(.downstream, request))
+    driver.handle(.received(.downstream, key.request))
     // Like a half-close after a request: the answer is wanted, and nothing more will be asked.
     driver.handle(.closed(.downstream, .end))
   }

@@ -26,7 +26,11 @@ final class LoopRunner {
   /// The requests of the proxy's own.
   private(set) lazy var fetches = Fetches { [unowned self] fetch in
     ConnectionDriver(
-      machine: ConnectionMachine(ownIn: self.context, at: Clock.now()),
+      machine: ConnectionMachine(
+        ownIn: self.context,
+        onBehalf: fetch.key.device,
+        at: Clock.now()
+      ),
       number: self.newNumber(),
       loop: self,
       for: fetch

@@ -33,8 +33,8 @@ public enum Command: Sendable {
   ///
   /// `request` is a whole absolute-form HTTP/1.1 request that says `Connection: close`. It takes the way
   /// that a device's request takes: looked up once, judged by the policy, dialled pinned, recorded as a
-  /// flow of the proxy's own. An answer of more than `limit` bytes, head included, is a failure.
-  case fetch(FetchID, request: Bytes, limit: Int)
+  /// flow of the proxy's own; rules judge it as the device `onBehalf` of which it is made. An answer of more than `limit` bytes, head included, is a failure.
+  case fetch(FetchID, request: Bytes, limit: Int, onBehalf: String)
   /// Nothing follows: forget the connection once its legs are closed.
   case finished
 }

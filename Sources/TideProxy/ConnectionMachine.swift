@@ -58,8 +58,8 @@ public final class ConnectionMachine {
   public let id: ConnectionID
   let client: IPAddress
   var device: String
-  /// Whether the requests are the proxy's own and not a device's.
-  let isOwn: Bool
+  /// The device for whose sake the proxy makes these requests itself; nil of a device's own connection.
+  let onBehalf: String?
   let context: LoopContext
 
   var stage = Stage.awaitingRequest(since: nil)
@@ -123,14 +123,14 @@ public final class ConnectionMachine {
   init(
     client: IPAddress,
     device: String,
-    isOwn: Bool,
+    onBehalf: String? = nil,
     context: LoopContext,
     at now: Moment
   ) {
     self.id = context.numbering.connection()
     self.client = client
     self.device = device
-    self.isOwn = isOwn
+    self.onBehalf = onBehalf
     self.context = context
     self.now = now
     self.lastActivity = now.instant

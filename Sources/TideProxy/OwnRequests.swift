@@ -2,11 +2,11 @@ public import TideCore
 
 /// How a connection begins, a device's or the proxy's own, and how the proxy's own differs.
 ///
-/// What the proxy fetches for itself takes a device's way: looked up once, judged by the same rules, dialled
+/// What the proxy fetches for itself takes a device's way: looked up once, judged as the device's for whose sake it is, dialled
 /// pinned, recorded. It is asked for no credentials, never reaches the proxy's own pages, and only asks
 /// for `http` URLs, so that nothing it fetches makes it fetch more.
 extension ConnectionMachine {
-  /// The device that the proxy's own requests are recorded and judged as.
+  /// The device that the proxy's own requests are recorded as.
   public static let ownDevice = "tidewaiter"
 
   /// Begins with a connection that was accepted and admitted.
@@ -14,24 +14,30 @@ extension ConnectionMachine {
     self.init(
       client: client,
       device: context.device(at: client),
-      isOwn: false,
       context: context,
       at: now
     )
   }
 
-  /// Begins a connection for one request of the proxy's own.
+  /// Begins a connection for one request of the proxy's own, made for the sake of `device`.
   ///
-  /// Its downstream leg is no socket: the request is received on it whole, followed by its end.
-  public convenience init(ownIn context: LoopContext, at now: Moment) {
+  /// Rules judge it as that device's: what it may not reach is not reached for it either. Its downstream
+  /// leg is no socket: the request is received on it whole, followed by its end.
+  public convenience init(ownIn context: LoopContext, onBehalf device: String, at now: Moment) {
     self.init(
       client: .v4(0x7F00_0001),
       device: Self.ownDevice,
-      isOwn: true,
+      onBehalf: device,
       context: context,
       at: now
     )
   }
+
+  /// Whether the requests are the proxy's own and not a device's.
+  var isOwn: Bool { self.onBehalf != nil }
+
+  /// The device by which rules judge.
+  var judgedDevice: String { self.onBehalf ?? self.device }
 
   /// Why the connection ended or is about to: nil as long as all went by its own protocol.
   ///

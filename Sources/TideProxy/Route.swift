@@ -36,8 +36,32 @@ struct Tunnel {
   /// Where the hello's name leads, if it is not the CONNECT target's: judged too, never dialled.
   var named: [Candidate] = []
 
+  /// The regions of the addresses by a reload's databases; nil until there was one.
+  private var judgedAgain: [Candidate]?
+
+  init(
+    authority: Authority,
+    answerer: Answerer,
+    decision: ConnectDecision?,
+    target: PinnedTarget?,
+    named: [Candidate] = []
+  ) {
+    self.authority = authority
+    self.answerer = answerer
+    self.decision = decision
+    self.target = target
+    self.named = named
+  }
+
   /// Every address that rules judge.
-  var candidates: [Candidate] { (self.decision?.candidates ?? []) + self.named }
+  var candidates: [Candidate] {
+    self.judgedAgain ?? ((self.decision?.candidates ?? []) + self.named)
+  }
+
+  /// Looks the addresses' regions up anew.
+  mutating func judgeAgain(by policy: PolicySnapshot) {
+    self.judgedAgain = self.candidates.map { policy.candidate($0.address) }
+  }
 }
 
 /// What exchanges on a connection share until its destination changes.

@@ -82,7 +82,7 @@ extension CertificateAuthority {
       .authority, .certificateSigning, .serverAuthentication,
       .subjectKey(identifier), .authorityKey(identifier),
     ]
-    if !permitted.isEmpty { extensions.append(.nameConstraints(permitting: permitted)) }
+    if !permitted.isEmpty { extensions.append(try .nameConstraints(permitting: permitted)) }
     let draft = CertificateDraft(
       subject: .entries(subject),
       notBefore: now.advanced(bySeconds: -86_400),

@@ -15,8 +15,8 @@ public struct ClientIdentity: Sendable {
   ///     owner, and is not for everybody.
   ///   - certificatePEM: the certificate, then those of its issuers that the server may not have.
   ///   - keyPEM: its key, unencrypted.
-  /// - Throws: `.certificate` if the host is none, if certificate or key cannot be read, or if they do
-  ///   not belong together.
+  /// - Throws: `.certificate` if the host is none, if certificate or key cannot be read, if they do not
+  ///   belong together, or if they are too weak to be shown (security level 2); `.internal`.
   public init(
     host: String,
     certificatePEM: [UInt8],
@@ -29,6 +29,18 @@ public struct ClientIdentity: Sendable {
     self.host = (name.count == host.count ? "" : "*.") + parsed.description
     let chain = try X509Certificate.parse(pem: certificatePEM)
     self.credentials = try Credentials(chain: chain, key: .parse(pem: keyPEM))
+    try self.tryOut()
+  }
+
+  /// Has a session take it that is as demanding as those with upstreams.
+  private func tryOut() throws(TLSFailure) {
+    let context = try unsafe newContext(TLS_client_method())
+    defer { unsafe SSL_CTX_free(context) }
+    guard let session = unsafe SSL_new(context) else { throw .drained(.internal, "no session") }
+    defer { unsafe SSL_free(session) }
+    guard unsafe self.use(in: session) else {
+      throw .drained(.certificate, "not to be used as a client certificate")
+    }
   }
 
   /// What stands for it among a context's settings.

@@ -149,8 +149,17 @@ extension CertificateExtension {
   /// The name of our own pages, which devices ask for through the proxy whatever is audited.
   static var ownName: PermittedName? { PermittedName("tidewaiter.internal") }
 
+  /// The most that the names of `ca.permit` may take of a certificate, in bytes of DER.
+  ///
+  /// Some thousand short names. Every device carries them with the CA, and checks them with each leaf.
+  private static let largestSubtrees = 32 << 10
+
   /// Critical `nameConstraints`: `permitted` and our own pages, and of addresses none that is not named.
-  static func nameConstraints(permitting permitted: [PermittedName]) -> CertificateExtension {
+  ///
+  /// - Throws: `.certificate` if they are too long for a certificate.
+  static func nameConstraints(
+    permitting permitted: [PermittedName]
+  ) throws(TLSFailure) -> CertificateExtension {
     let all =
       permitted
       + [Self.ownName].compactMap { name in
@@ -169,6 +178,13 @@ extension CertificateExtension {
         }
         subtrees += Self.subtree(block.base.octets, prefixLength: block.prefixLength)
       }
+    }
+    guard subtrees.count <= Self.largestSubtrees else {
+      throw TLSFailure(
+        .certificate,
+        detail: "ca.permit takes \(subtrees.count) bytes of the certificate; at most "
+          + "\(Self.largestSubtrees) are allowed"
+      )
     }
     var value = Self.element(0xA0, subtrees)
     // A kind of name that is not mentioned would be free: without these, any address.

@@ -7,18 +7,33 @@ extension PeerRecord {
   /// A list that is missing or out of date is no reason to refuse; one that carries the name of a
   /// CA of the path and not its signature is: whoever configured it wants it to count.
   ///
+  /// - Parameters:
+  ///   - path: leaf first, the anchor last.
+  ///   - isVerified: whether each was verified to be of the next.
+  ///   - context: whose lists.
+  ///   - now: the time.
   /// - Returns: why the chain is not to be trusted; nil if the lists do not speak against it.
   mutating func judge(
     _ path: [X509Certificate],
-    by lists: [RevocationList],
+    isVerified: Bool,
+    by context: TLSClientContext,
     at now: WallTime
   ) -> Defect? {
-    guard !lists.isEmpty else { return nil }
+    guard !context.lists.isEmpty else { return nil }
     var defect: Defect?
     for (depth, (certificate, issuer)) in zip(path, path.dropFirst()).enumerated() {
-      for list in lists {
+      // A CA's list may be configured in a hundred parts, of which one covers the certificate.
+      var unused: [(reason: String, origin: String, others: Int)] = []
+      for (index, list) in context.lists.enumerated() {
+        let answer = context.answer(
+          ofList: index,
+          on: certificate,
+          by: issuer,
+          at: now,
+          isVerified: isVerified
+        )
         let place = "\(list.origin), depth \(depth)"
-        switch list.answer(on: certificate, by: issuer, at: now) {
+        switch answer {
         case .unrelated:
           break
         case .good(let until):
@@ -26,7 +41,11 @@ extension PeerRecord {
         case .stale(let reason):
           self.note(nil, source: "crl", "\(place): \(reason)")
         case .unusable(let reason):
-          self.note(nil, source: nil, "\(place): \(reason)")
+          if let position = unused.firstIndex(where: { $0.reason == reason }) {
+            unused[position].others += 1
+          } else {
+            unused.append((reason, list.origin, 0))
+          }
         case .revoked(let reason):
           self.note(.revoked, source: "crl", "\(place): revoked \(reason)")
           defect =
@@ -36,6 +55,10 @@ extension PeerRecord {
           self.note(nil, source: nil, remark)
           defect = defect ?? Defect(Int(X509_V_ERR_CRL_SIGNATURE_FAILURE), remark, depth: depth)
         }
+      }
+      for (reason, origin, others) in unused {
+        let name = others == 0 ? origin : "\(origin) and \(others) more"
+        self.note(nil, source: nil, "\(name), depth \(depth): \(reason)")
       }
     }
     return defect
@@ -63,6 +86,7 @@ extension PeerRecord {
         ?? .defective("it is not an OCSP response")
       switch answer {
       case .good(let until):
+        if isDemanded { self.demandedStaple = until }
         self.vouch(for: 0, until: until, source: "staple")
         return nil
       case .revoked(let reason):

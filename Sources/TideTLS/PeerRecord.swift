@@ -19,6 +19,10 @@ struct PeerRecord: Sendable {
   var revocation: HandshakeFacts.Revocation?
   /// Until when a certificate of the path is vouched for, by its position.
   var vouched: [Int: WallTime] = [:]
+  /// Until when the staple is good that a certificate of the path demands; nil if none does.
+  ///
+  /// Apart from `vouched`, because nobody else's word takes its place (RFC 7633 §4.3.3).
+  var demandedStaple: WallTime?
   /// The timestamps that were shown, in the certificate, by TLS and in the staple.
   var timestamps: [HandshakeFacts.CertificateTimestamp] = []
   /// The subject of the root that the chain was verified to; nil if it was not.
@@ -47,6 +51,7 @@ struct PeerRecord: Sendable {
     guard let verification, verification.isTrusted, self.revocation?.status != .revoked else {
       return false
     }
+    if let demandedStaple, now >= demandedStaple { return false }
     return self.validity.contains(now) && self.vouched.values.allSatisfy { now < $0 }
   }
 
@@ -64,7 +69,8 @@ struct PeerRecord: Sendable {
     var revocation = self.revocation ?? HandshakeFacts.Revocation(status: .unknown)
     if let status, revocation.status != .revoked { revocation.status = status }
     if let source, !revocation.sources.contains(source) { revocation.sources.append(source) }
-    if !remark.isEmpty {
+    // A session that is resumed may find again what its first handshake has found.
+    if !remark.isEmpty, !revocation.detail.contains(remark) {
       revocation.detail += (revocation.detail.isEmpty ? "" : "; ") + remark
     }
     self.revocation = revocation

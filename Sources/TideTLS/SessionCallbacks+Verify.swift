@@ -4,6 +4,8 @@ import TideCore
 extension SessionCallbacks {
   /// Verifies the upstream's chain: by OpenSSL, then against our own CAs and the revocation lists.
   static func verify(_ store: OpaquePointer?) -> Int32 {
+    // libssl takes what is left here for its own failure.
+    defer { ErrorQueue.clear() }
     let slot = SSL_get_ex_data_X509_STORE_CTX_idx()
     let ssl = unsafe X509_STORE_CTX_get_ex_data(store, slot).map { OpaquePointer($0) }
     guard let session = unsafe Self.session(of: ssl), case .client(let context) = session.role
@@ -24,6 +26,9 @@ extension SessionCallbacks {
       record.isPublicAnchor = unsafe context.publicRoots?.contains(anchor.handle)
       if path.contains(where: { context.refusedKeys.contains($0.keyDigest) }) {
         defect = Defect(Int(X509_V_ERR_CERT_REJECTED), "this proxy's own CA")
+      } else if let depth = Self.otherPurpose(in: path) {
+        let name = depth == 0 ? "" : "the issuer \(path[depth].shortSubject)"
+        defect = Defect(Int(X509_V_ERR_INVALID_PURPOSE), name, depth: depth)
       }
     }
     switch context.revocation {
@@ -31,7 +36,7 @@ extension SessionCallbacks {
       record.revocation = HandshakeFacts.Revocation(status: .unchecked)
     case .staple, .fetch:
       record.revocation = HandshakeFacts.Revocation(status: .unknown)
-      let found = record.judge(path, by: context.lists, at: .systemNow)
+      let found = record.judge(path, isVerified: isValid, by: context, at: .systemNow)
       defect = defect ?? found
     }
     if let defect {
@@ -53,6 +58,8 @@ extension SessionCallbacks {
   ///
   /// - Returns: 0 to end the handshake with bad_certificate_status_response.
   static func status(_ ssl: OpaquePointer?) -> Int32 {
+    // libssl takes what is left here for its own failure.
+    defer { ErrorQueue.clear() }
     guard let session = unsafe Self.session(of: ssl), case .client(let context) = session.role
     else {
       return 0
@@ -60,7 +67,6 @@ extension SessionCallbacks {
     guard unsafe SSL_session_reused(ssl) == 0 else { return 1 }
     var record = session.peerRecord
     record.timestamps = unsafe SignedTimestamps.read(SSL_get0_peer_scts(ssl))
-    ErrorQueue.clear()  // timestamps that cannot be read leave entries
     var start: UnsafePointer<UInt8>?
     let count = unsafe tide_ssl_status_response(ssl, &start)
     let staple =
@@ -95,6 +101,14 @@ extension SessionCallbacks {
       (Int(X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA)...Int(X509_V_ERR_EC_KEY_EXPLICIT_PARAMS))
       .contains(error)
     return Defect(error, isForm ? "\(name) breaks RFC 5280, section 4.2" : name, depth: depth)
+  }
+
+  /// The first certificate of a path that is not one for servers; the anchor's purposes are what its
+  /// store says, unless it is the server's own.
+  private static func otherPurpose(in path: [X509Certificate]) -> Int? {
+    path.indices.first { depth in
+      (depth == 0 || depth < path.count - 1) && !path[depth].isForServers
+    }
   }
 
   /// While all certificates of a path are in their time; empty for no path.

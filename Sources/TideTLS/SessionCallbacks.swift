@@ -24,14 +24,27 @@ enum SessionCallbacks {
 
   /// Shows the upstream, which asks for it, a client certificate, if there is one for it.
   ///
-  /// libssl calls on the server's side too, where the leaf is set already.
+  /// One that is not verified, though the operator goes on with it, is shown none: it names its owner,
+  /// and its signature is worth something. In TLS 1.3 too libssl calls when the server's certificate
+  /// has been verified, but before it hands over the staple. It calls on the server's side as well,
+  /// where the leaf is set already.
   ///
   /// - Returns: 1; without one, libssl says that there is none and lets the upstream decide.
   static func certificate(_ ssl: OpaquePointer?) -> Int32 {
-    guard let session = unsafe Self.session(of: ssl), case .client = session.role else { return 1 }
+    guard let session = unsafe Self.session(of: ssl), case .client(let context) = session.role
+    else { return 1 }
     session.wantsClientCertificate = true
     guard let identity = session.identity else { return 1 }
-    return unsafe identity.use(in: session.handle) ? 1 : 0
+    guard session.mayShowIdentity(context) else {
+      session.withholdsIdentity = true
+      return 1
+    }
+    if unsafe !identity.use(in: session.handle) {
+      // Half of it may be set.
+      unsafe SSL_certs_clear(session.handle)
+      ErrorQueue.clear()
+    }
+    return 1
   }
 
   /// Says that there is no client certificate, as `certificate` had none.

@@ -31,6 +31,8 @@ public enum VerificationMode: Sendable {
   let revocation: RevocationChecking
   /// The configured revocation lists.
   let lists: [RevocationList]
+  /// What lists have been found to say, the configured ones and those that were fetched.
+  var knownLists = KnownLists()
   let publicRoots: PublicRoots?
   /// The key digests of CAs that are refused as anchors, however trusted they are.
   let refusedKeys: [[UInt8]]
@@ -52,7 +54,7 @@ public enum VerificationMode: Sendable {
   ///   - mode: what a chain that does not verify leads to.
   ///   - revocation: whether revocation is heeded.
   ///   - crls: each file's bytes: one or more CRLs in PEM, or one in DER. A list that is out of date
-  ///     still revokes what it lists, but vouches for nothing.
+  ///     still revokes what it lists, but vouches for nothing. None may be signed with SHA-1 or weaker.
   ///   - publicRoots: by which a private root is told; nil if nobody knows.
   ///   - identities: who we are to upstreams that ask; the first one for a host is shown.
   ///   - sessions: where sessions are kept to be resumed; nil to resume none.

@@ -19,6 +19,23 @@ extension TLSSession {
       && tide_ssl_has_signed(self.handle) == 1
   }
 
+  /// Whether the upstream has been verified as far as can be before it learns who we are.
+  func mayShowIdentity(_ context: TLSClientContext) -> Bool {
+    guard self.peerRecord.verification?.isTrusted == true else { return false }
+    switch (context.mode, context.revocation) {
+    case (.refuse, _), (.record, .off):
+      // Whoever refuses has judged the staple before the certificate leaves.
+      return true
+    case (.record, .staple), (.record, .fetch):
+      var start: UnsafePointer<UInt8>?
+      let count = unsafe tide_ssl_status_response(self.handle, &start)
+      let staple =
+        unsafe count > 0 ? start.map { unsafe Bytes(copying: .init(start: $0, count: count)) } : nil
+      var record = self.peerRecord
+      return record.judge(staple: staple, at: .systemNow) == nil
+    }
+  }
+
   /// What an upstream's alert has to do with the client certificate that it asked for; may be empty.
   func certificateDemand(behind alert: UInt8) -> String {
     switch alert {
@@ -30,6 +47,9 @@ extension TLSSession {
     default: return ""
     }
     if self.gotClientCertificate { return ": it does not accept the client certificate for it" }
+    if self.withholdsIdentity {
+      return ": it demands a client certificate, and an upstream that is not verified is shown none"
+    }
     if self.identity != nil {
       return ": it demands a client certificate, and the one for it has a key that it does not take"
     }

@@ -40,7 +40,8 @@ extension TLSSession {
     at now: WallTime
   ) -> RevocationAnswer {
     let path = self.peerRecord.path
-    guard path.indices.contains(query.depth), path.indices.contains(query.depth + 1),
+    guard case .client(let context) = self.role, path.indices.contains(query.depth),
+      path.indices.contains(query.depth + 1),
       let certificate = try? X509Certificate.parse(der: path[query.depth].array),
       let issuer = try? X509Certificate.parse(der: path[query.depth + 1].array),
       RevocationPoints.query(about: certificate, by: issuer, depth: query.depth) == query
@@ -48,11 +49,34 @@ extension TLSSession {
     guard answer.count <= query.largestAnswer else {
       return self.note(.unusable("the answer has \(answer.count) bytes"), to: query)
     }
-    let verdict =
-      query.ocspRequest == nil
-      ? Self.listAnswer(answer, certificate, issuer, now)
-      : Self.statusAnswer(answer, certificate, issuer, now)
-    return self.note(verdict, to: query)
+    guard query.ocspRequest == nil else {
+      return self.note(Self.statusAnswer(answer, certificate, issuer, now), to: query)
+    }
+    let found = context.answer(
+      ofList: answer,
+      named: query.cacheName,
+      on: certificate,
+      by: issuer,
+      at: now,
+      isVerified: self.peerRecord.verification?.isTrusted == true
+    )
+    return self.note(Self.listAnswer(found, now), to: query)
+  }
+
+  /// Notes in `facts.peer?.revocation` that somebody was asked in vain; its status stays what it is.
+  ///
+  /// - Parameters:
+  ///   - query: what was asked.
+  ///   - reason: why there is no answer, for people.
+  public func noteUnanswered(_ query: RevocationQuery, _ reason: String) {
+    let source = query.ocspRequest == nil ? "crl" : "ocsp"
+    let place = Self.short(query.url)
+    self.peerRecord.note(nil, source: nil, "\(source) \(place): no answer: \(Self.short(reason))")
+  }
+
+  /// A text for a record: cut, because a certificate's issuer chose it.
+  private static func short(_ text: String) -> String {
+    text.count > 200 ? text.prefix(200) + "…" : text
   }
 
   private static func statusAnswer(
@@ -72,15 +96,11 @@ extension TLSSession {
   }
 
   private static func listAnswer(
-    _ answer: Bytes,
-    _ certificate: X509Certificate,
-    _ issuer: X509Certificate,
+    _ answer: RevocationList.Answer?,
     _ now: WallTime
   ) -> RevocationAnswer {
-    guard let list = RevocationList.parse(der: answer.array, origin: "the list") else {
-      return .unusable("it is not a certificate revocation list")
-    }
-    switch list.answer(on: certificate, by: issuer, at: now) {
+    switch answer {
+    case nil: return .unusable("it is not a certificate revocation list")
     case .good(let until): return .good(until: Self.bounded(until, now))
     case .revoked(let reason): return .revoked(reason)
     case .unrelated: return .unusable("it does not cover the certificate")
@@ -102,6 +122,7 @@ extension TLSSession {
       self.peerRecord.vouch(for: query.depth, until: until, source: source)
     case .revoked(let reason):
       self.peerRecord.note(.revoked, source: source, "\(place): revoked \(reason)")
+      self.endSessions(withRevoked: query.depth)
     case .unusable(let reason):
       self.peerRecord.note(nil, source: nil, "\(place): \(reason)")
     }

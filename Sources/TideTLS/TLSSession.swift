@@ -70,6 +70,8 @@ public import TideCore
   public internal(set) var wantsClientCertificate = false
   /// Who we are to this upstream, if it asks.
   var identity: ClientIdentity?
+  /// Whether it asked, and was not shown who we are because it is not verified.
+  var withholdsIdentity = false
   /// The JA4 of our own hello; nil on the device's leg.
   var fingerprint: String?
   /// What an upstream's session needs to resume; nil on the device's leg or if nothing is kept.
@@ -183,6 +185,7 @@ public import TideCore
     if result == 1 {
       self.state = .established
       self.adoptOffered()
+      self.heedRevocation()
       return nil
     }
     if unsafe SSL_get_error(self.handle, result) == SSL_ERROR_WANT_READ { return nil }
@@ -255,7 +258,10 @@ public import TideCore
   private func fail(during stage: String) -> TLSFailure {
     let failure = self.failure(during: stage)
     ErrorQueue.clear()
-    if !self.isEstablished { self.forgetKept() }
+    if !self.isEstablished {
+      self.forgetKept()
+      self.heedRevocation()
+    }
     self.state = .failed(failure)
     return failure
   }

@@ -14,8 +14,7 @@ public struct TokenURI: Hashable, Sendable {
   public var withoutPIN: String {
     guard let modulePath else { return self.bare }
     let mark = self.bare.contains("?") ? "&" : "?"
-    return
-      "\(self.bare)\(mark)module-path=\(modulePath.replacing("%", with: "%25").replacing("&", with: "%26"))"
+    return "\(self.bare)\(mark)module-path=\(Self.encoded(modulePath))"
   }
 
   /// Reads a URI; nil if it is none, if it names anything but a private key, or if it holds the PIN
@@ -64,6 +63,21 @@ public struct TokenURI: Hashable, Sendable {
     self.bare =
       scheme + path.joined(separator: ";")
       + (rest.isEmpty ? "" : "?" + rest.joined(separator: "&"))
+  }
+
+  /// A text in which everything has its percent sign that may mean something, or may not stand in a URI.
+  ///
+  /// That leaves RFC 3986's unreserved characters, and the slash, which may stand in a query.
+  private static func encoded(_ text: String) -> String {
+    text.utf8.reduce(into: "") { encoded, byte in
+      let scalar = Unicode.Scalar(byte)
+      switch scalar {
+      case "a"..."z", "A"..."Z", "0"..."9", "-", ".", "_", "~", "/":
+        encoded.unicodeScalars.append(scalar)
+      default:
+        encoded += (byte < 0x10 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+      }
+    }
   }
 
   /// A text without its percent signs; nil if it is not one (RFC 3986 §2.1), or has a NUL.

@@ -57,9 +57,13 @@ import TideCore
   }
 
   /// Whether it must not be taken without a staple (RFC 7633): feature 5 is status_request.
+  ///
+  /// Features that are there and cannot be read, or are there twice, may be that demand, so they are it.
   var demandsStaple: Bool {
-    guard let raw = unsafe X509_get_ext_d2i(self.handle, NID_tlsfeature, nil, nil) else {
-      return false
+    defer { ErrorQueue.clear() }
+    var presence: Int32 = -1
+    guard let raw = unsafe X509_get_ext_d2i(self.handle, NID_tlsfeature, &presence, nil) else {
+      return presence != -1
     }
     let features = OpaquePointer(raw)
     defer { unsafe TLS_FEATURE_free(features) }
@@ -67,6 +71,16 @@ import TideCore
       guard let feature = unsafe OPENSSL_sk_value(features, index) else { return false }
       return unsafe ASN1_INTEGER_get(feature.assumingMemoryBound(to: ASN1_INTEGER.self)) == 5
     }
+  }
+
+  /// Whether it may be a TLS server's, or issue one's: it limits no purposes or has serverAuth.
+  ///
+  /// OpenSSL takes Server Gated Crypto for that too, of which nobody has issued since SHA-1 ended.
+  /// anyExtendedKeyUsage does not do either, as with OpenSSL and Firefox: the Baseline Requirements
+  /// forbid it in a server's path.
+  var isForServers: Bool {
+    let purposes = unsafe X509_get_extended_key_usage(self.handle)
+    return purposes == UInt32.max || purposes & UInt32(XKU_SSL_SERVER) != 0
   }
 
   /// The subject in the form of RFC 2253, with UTF-8 as it is.

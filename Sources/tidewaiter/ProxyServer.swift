@@ -31,6 +31,7 @@ final class ProxyServer: Sendable {
   /// What devices make of our leaves.
   let trust: TrustLedger
   private let handshakes: HandshakeStatistics
+  private let revocations: FileRevocationCache?
   private let access: ProxyAccess
   private let loader: RulingLoader
   private let engine: NIOEngine
@@ -69,6 +70,7 @@ final class ProxyServer: Sendable {
     self.trust = trust
     let statistics = HandshakeStatistics()
     let revocations = try Self.revocations(configuration)
+    self.revocations = revocations
     self.handshakes = statistics
     let caseFolder = try Self.openCase(configuration, checked)
     self.caseFolder = caseFolder
@@ -189,6 +191,7 @@ final class ProxyServer: Sendable {
   /// Stops accepting, drains for a few seconds, seals the case.
   func stop() async throws {
     await self.engine.stop(drain: 5)
+    if let revocations = self.revocations { await Blocking.leave { revocations.flush() } }
     do {
       try self.recorder.close(seal: true)
     } catch {
@@ -212,14 +215,21 @@ final class ProxyServer: Sendable {
       "evidence": .text(statistics.failing ?? "ok"),
       "rules": .number(self.rules),
       "since": .text(self.started.rfc3339),
-      "pinned": .list(self.trust.refusals),
-      "untrusting": .list(self.trust.untrusting),
-      "passthrough": .list(self.trust.learned(at: CAStore.now()).map(\.description)),
+      "pinned": .list(Self.few(self.trust.refusals)),
+      "untrusting": .list(Self.few(self.trust.untrusting)),
+      "passthrough": .list(Self.few(self.trust.learned(at: CAStore.now()).map(\.description))),
       "handshakes": .list([
         "device \(self.handshakes.device.all), \(self.handshakes.device.resumed) resumed",
         "server \(self.handshakes.server.all), \(self.handshakes.server.resumed) resumed",
       ]),
     ]
+  }
+
+  /// The first of the lines, and how many are left out: a status is one message.
+  private static func few(_ lines: [String]) -> [String] {
+    let most = 100
+    guard lines.count > most else { return lines }
+    return lines.prefix(most) + ["and \(lines.count - most) more"]
   }
 
   // MARK: Parts

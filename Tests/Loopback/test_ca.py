@@ -493,6 +493,21 @@ class PerCase(Authority):
         proxy.start("--case", "case")
         self.assertEqual(own.read_bytes(), before)
 
+    def test_sealed_after_crash(self):
+        """evidence seal destroys the key of a crashed case's authority, and of no case elsewhere of the same name."""
+        proxy = self.proxy(config={"ca": {"per_case": True}})
+        own = proxy.path / "certs/cases/case"
+        proxy.kill()
+        elsewhere = proxy.path / "elsewhere/case"
+        shutil.copytree(proxy.case, elsewhere)
+        proxy.run("evidence", "seal", str(elsewhere))
+        self.assertTrue((own / "ca.key").exists())
+        proxy.run("evidence", "seal", "case")
+        self.assertEqual([file.name for file in own.iterdir()], ["ca.crt"])
+        (own / "ca.key").write_text("left by a sealer that was killed")
+        proxy.run("evidence", "seal", "case", expect=2)
+        self.assertFalse((own / "ca.key").exists())
+
     def test_beforehand(self):
         """A case's authority can be made before the case, for devices to be ready; each needs its case named."""
         folder = self.folder(per_case=True)

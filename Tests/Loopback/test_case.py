@@ -1,14 +1,17 @@
 """The record: what a third party can check."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
 import shutil
+import socket
 import subprocess
+import threading
 
 import pki
-from harness import Folder, LoopbackTest, Proxy, lines_of
+from harness import Folder, LoopbackTest, Proxy, lines_of, parse_json
 from origins import Origin, pattern
 
 NAME = "origin.example"
@@ -216,6 +219,33 @@ class Devices(LoopbackTest):
         self.assertIn("tablet", folder.run("device", "list").out)
         self.assertIn("phone", folder.run("device", "list").out)
         self.assertIn("imei", folder.run("device", "show", "phone").out)
+
+    def test_doctor_without_an_answer(self):
+        """doctor tells what kept a proxy that holds the control socket from answering, and fails."""
+        folder = Folder()
+        self.addCleanup(folder.close)
+        folder.run("ca", "init")
+        rows = {row["check"]: row for row in parse_json(folder.run("doctor", "--json", expect=None).out)}
+        self.assertNotIn("running", rows)
+        with socket.socket(socket.AF_UNIX) as listener:
+            path = folder.path / "cases/control.sock"
+            path.parent.mkdir(exist_ok=True)
+            listener.bind(str(path))
+            listener.listen()
+
+            def answer():
+                client, _ = listener.accept()
+                with client, contextlib.suppress(OSError):
+                    client.recv(1 << 10)
+                    client.sendall(b"x" * (2 << 20))
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            said = folder.run("doctor", "--json", expect=1).out
+            thread.join(10)
+        row = {row["check"]: row for row in parse_json(said)}["running"]
+        self.assertFalse(row["ok"])
+        self.assertIn("the reply is over 1048576 bytes", row["detail"])
 
     def test_doctor(self):
         """doctor names what it checked and the inspectors there are."""

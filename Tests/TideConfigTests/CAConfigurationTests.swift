@@ -44,6 +44,13 @@ import Testing
         "t.yaml:1:16: ca.permit: \"*\" is no limit: leave ca.permit out"
       ]
     )
+    let many = (0..<2_500).map { "a\($0).example" }.joined(separator: ", ")
+    #expect(
+      problems(configuration: "ca: { permit: [\(many)] }") == [
+        "t.yaml:1:15: ca.permit: 2500 entries are too many for a certificate: each counts as many bytes "
+          + "as it has, at least 36, and together they may have 24576"
+      ]
+    )
     #expect(
       problems(configuration: "ca: { permit: [\"https://a.example\"] }") == [
         "t.yaml:1:16: ca.permit: \"https://a.example\" is a URL: only its host name is meant here"

@@ -86,6 +86,20 @@ import Testing
     )
   }
 
+  @Test("No device has the name under which the proxy's own requests are recorded")
+  func ownName() throws {
+    #expect(
+      problems(device: "name: tidewaiter") == [
+        "devices/d.yaml:1:7: name: \"tidewaiter\" is what the proxy's own requests are recorded as"
+      ]
+    )
+    let failure = #expect(throws: ConfigFailure.self) {
+      try DeviceDocument.template(name: "tidewaiter", ip: nil)
+    }
+    #expect(failure?.description.contains("the proxy's own requests") == true)
+    #expect(try self.parse("name: tidewaiter2").name == "tidewaiter2")
+  }
+
   @Test("The template of a new device is a profile with its name and address and no values")
   func template() throws {
     for name in ["redmi", "手機", "a\"b\\c"] {

@@ -9,8 +9,12 @@ import TideCore
 private final class FakePort: ControlPort {
   private let calls = Mutex<[String]>([])
   private let reloadFailure: String?
+  private let untrusting: [String]
 
-  init(reloadFailure: String? = nil) { self.reloadFailure = reloadFailure }
+  init(reloadFailure: String? = nil, untrusting: [String] = []) {
+    self.reloadFailure = reloadFailure
+    self.untrusting = untrusting
+  }
 
   var asked: [String] { self.calls.withLock { $0 } }
 
@@ -27,7 +31,7 @@ private final class FakePort: ControlPort {
   func status() -> [String: ControlValue] {
     [
       "mode": .text("record"), "flows": .number(7), "sealed": .flag(false),
-      "listeners": .list(["127.0.0.1:8080"]),
+      "listeners": .list(["127.0.0.1:8080"]), "untrusting": .list(self.untrusting),
     ]
   }
 
@@ -210,6 +214,19 @@ private final class FakePort: ControlPort {
     #expect(failure?.code == .notRunning)
     let server = try ControlServer(socketPath: self.path, port: FakePort())
     defer { server.stop() }
+    #expect(try ControlClient.send(.reload, socketPath: self.path).message == "3 rules")
+  }
+
+  @Test("A reply over the client's limit is told as such, not as if no proxy ran")
+  func hugeReply() throws {
+    let names = [String(repeating: "x", count: 3 << 20)]
+    let server = try ControlServer(socketPath: self.path, port: FakePort(untrusting: names))
+    defer { server.stop() }
+    let failure = #expect(throws: ControlFailure.self) {
+      try ControlClient.send(.status, socketPath: self.path)
+    }
+    #expect(failure?.code == .malformed)
+    #expect(failure?.detail == "the reply is over 1048576 bytes")
     #expect(try ControlClient.send(.reload, socketPath: self.path).message == "3 rules")
   }
 

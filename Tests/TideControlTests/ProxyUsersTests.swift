@@ -55,6 +55,16 @@ import TideCrypto
     #expect(users.user(of: .bearer("U*U")) == nil)
   }
 
+  @Test("No user has the name under which the proxy's own requests are recorded")
+  func ownName() throws {
+    let problem = "tidewaiter is what the proxy's own requests are recorded as"
+    #expect(
+      try self.passwords("redmi:\(Self.hash)\ntidewaiter:\(Self.hash)") == ["users:2:1: \(problem)"]
+    )
+    #expect(try self.tokens("tidewaiter:\(Self.token)") == ["users:1:1: \(problem)"])
+    #expect(try self.tokens("tidewaiter2:\(Self.token)").isEmpty)
+  }
+
   @Test("What htpasswd -B writes is read")
   func htpasswd() throws {
     let program = "/usr/bin/htpasswd"

@@ -173,8 +173,7 @@ import TideProxy
       let owner = FetchBench.firstOwner
       for owner in owner...owner + 1 {
         fetches.begin(
-          server.get(),
-          limit: 1_024,
+          Fetch.Key(request: server.get(), limit: 1_024, device: "phone"),
           for: Fetch.Waiter(owner: owner) { _ in answered += 1 }
         )
       }

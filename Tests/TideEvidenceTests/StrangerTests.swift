@@ -65,10 +65,6 @@ import TideCrypto
     let wire = try read(keys + "/wire/000001.bin")
     try write(wire.dropLast(7), to: keys + "/wire/000001.bin")
     try agree(keys, "INTACT")
-    var zeroed = wire
-    zeroed[16] = 0
-    try write(zeroed, to: keys + "/wire/000001.bin")
-    try agree(keys, "ALTERED (wire/000001.bin has what is no record)")
     let payload = Hex.encode(Digest.sha256.hash("start" as Bytes))
     try FileManager.default.removeItem(atPath: socket + "/" + BodyLayout.relativePath(payload))
     try agree(socket, "ALTERED at seq 8 (body \(payload) is missing)")
@@ -85,5 +81,74 @@ import TideCrypto
     try agree(long, "ALTERED at seq")
     try write([1], to: sealed + "/VERIFY.txt")
     try agree(sealed, "ALTERED (VERIFY.txt was altered)")
+  }
+
+  @Test(
+    "Both verifiers come to the same conclusions about wire/, open and sealed",
+    .enabled(if: FileManager.default.isExecutableFile(atPath: python))
+  )
+  func wire() throws {
+    var settings = RecorderSettings()
+    settings.keepsWire = true
+    settings.segmentSize = 300
+    let line = Bytes("CLIENT_RANDOM " + String(repeating: "a", count: 80))
+    let secrets = (1...9).map { FlowEvent.secret(ConnectionID($0), line: line) }
+    let open = try self.cases.record(secrets, name: "open", settings: settings)
+    let sealed = try self.cases.record(
+      secrets,
+      name: "sealed",
+      settings: settings,
+      seal: .generate()
+    )
+    func agree(_ path: String, _ summary: String, _ bytes: [UInt8]? = nil, in name: String) throws {
+      let file = path + "/wire/" + name
+      let whole = try read(file)
+      defer { try? write(whole, to: file) }
+      if let bytes {
+        try write(bytes, to: file)
+      } else {
+        try FileManager.default.removeItem(atPath: file)
+      }
+      let ours = try CaseVerifier.verify(path).summary
+      #expect(ours == summary)
+      #expect(try self.conclusion(path) == summary, "ours: \(ours)")
+    }
+    let files = try WireFormat.segments(in: open).map {
+      String(WireFormat.relativePath(of: $0).dropFirst(5))
+    }
+    let (first, last) = (files[0], try #require(files.last))
+    #expect(files.count > 2)
+    let zeros = [UInt8](repeating: 0, count: 4_096)
+    for name in [first, last] {
+      let whole = try read(open + "/wire/" + name)
+      var otherVersion = whole
+      otherVersion[11] = 2
+      var zeroKind = whole
+      zeroKind[16] = 0
+      let isLast = name == last
+      let noRecord = "ALTERED (wire/\(name) has what is no record)"
+      let half = "ALTERED (wire/\(name) ends in half a record)"
+      try agree(open, "INTACT", whole, in: name)
+      try agree(open, noRecord, otherVersion, in: name)
+      try agree(open, noRecord, Array("hello".utf8), in: name)
+      for bytes in [zeroKind, whole + zeros, zeros, [0]] {
+        try agree(open, isLast ? "INTACT" : noRecord, bytes, in: name)
+      }
+      let halves: [[UInt8]] = [whole + [9, 0, 0], whole.dropLast(7), Array(whole.prefix(9))]
+      for bytes in halves {
+        try agree(open, isLast ? "INTACT" : half, bytes, in: name)
+      }
+      try agree(open, "INTACT", [], in: name)
+      if !isLast { try agree(open, "ALTERED (wire/\(name) is missing)", in: name) }
+
+      let sealedWhole = try read(sealed + "/wire/" + name)
+      var flipped = sealedWhole
+      flipped[60] ^= 1
+      try agree(sealed, "INTACT", sealedWhole, in: name)
+      for bytes in [flipped, sealedWhole + zeros, sealedWhole + [0], zeros, []] {
+        try agree(sealed, "ALTERED (wire/\(name) was altered)", bytes, in: name)
+      }
+      try agree(sealed, "ALTERED (wire/\(name) is missing)", in: name)
+    }
   }
 }

@@ -137,20 +137,16 @@ import TideCrypto
     #expect(try CaseVerifier.verify(path).summary == "ALTERED (wire/000001.bin is missing)")
   }
 
-  @Test("What is no record is told, left alone, and written past")
+  @Test("Another header than the file's own is told, left alone, and written past")
   func foreign() throws {
     let path = try self.cases.record(self.secrets(2), settings: self.keeping)
     let file = path + "/wire/000001.bin"
     let whole = try read(file)
-    var zeroKind = whole
-    zeroKind[16] = 0
-    var tooLong = whole
-    tooLong[16 + 17] = 0xFF
     var otherVersion = whole
     otherVersion[11] = 2
     var otherNumber = whole
     otherNumber[15] = 2
-    for bytes in [zeroKind, tooLong, otherVersion, otherNumber, Array("hello".utf8)] {
+    for bytes in [otherVersion, otherNumber, Array("hello".utf8)] {
       try write(bytes, to: file)
       let summary = try CaseVerifier.verify(path).summary
       #expect(summary == "ALTERED (wire/000001.bin has what is no record)")
@@ -159,6 +155,75 @@ import TideCrypto
       #expect(folder.wireTail.length == 0)
       #expect(try read(file) == bytes)
     }
+  }
+
+  @Test("Zeros that a power failure left are cut off, whether the case is continued or sealed")
+  func zerosAtTheEnd() throws {
+    let path = try self.cases.record(self.secrets(3), settings: self.keeping)
+    let whole = try read(path + "/wire/000001.bin")
+    let recordSize = 21 + self.line(1).count
+    // After all records, over the last ones, over the whole file, and more than is read at once.
+    for (kept, zeros) in [(3, 4_096), (1, 2 * recordSize), (0, whole.count), (3, 600_000)] {
+      let start = kept == 0 ? 0 : 16 + kept * recordSize
+      let zeroed = whole.prefix(start) + [UInt8](repeating: 0, count: zeros)
+      for isContinued in [false, true] {
+        let name = "copy-\(kept)-\(zeros)-\(isContinued)"
+        let copy = try self.cases.copy("test", to: name)
+        let file = copy + "/wire/000001.bin"
+        try write(zeroed, to: file)
+        let before = try CaseVerifier.verify(copy)
+        #expect(before.outcome == .intact)
+        #expect(before.text.contains("wire: -, \(kept) records, then \(zeros) bytes that are none"))
+        var expected = (1...3).prefix(kept).map(self.line)
+        if isContinued {
+          try self.cases.record(self.secrets(1), name: name, settings: self.keeping)
+          expected.append(self.line(1))
+        }
+        try CaseSealer.seal(copy, key: .generate(), at: Play.time(0))
+        #expect(try CaseVerifier.verify(copy).summary == "INTACT")
+        let bytes = try read(file)
+        #expect(bytes.isEmpty ? expected.isEmpty : self.records(bytes).map(\.3) == expected)
+        let recovered = try logObjects(copy).filter { $0["type"] as? String == "wire-recovered" }
+        #expect(recovered.map { $0["bytes"] as? Int } == [zeros])
+        #expect(recovered.map { $0["segment"] as? Int } == [1])
+        #expect(try WireFormat.segments(in: copy) == [1])
+      }
+    }
+  }
+
+  @Test("What begins as no record at the end of the last file is cut off as zeros are")
+  func noRecordAtTheEnd() throws {
+    let path = try self.cases.record(self.secrets(2), settings: self.keeping)
+    let file = path + "/wire/000001.bin"
+    let whole = try read(file)
+    let tooLong = [1] + [UInt8](repeating: 0xFF, count: 40)
+    try write(whole + tooLong, to: file)
+    #expect(try CaseVerifier.verify(path).outcome == .intact)
+    #expect(try self.cases.open().wireTail.tornBytes == 41)
+    #expect(try read(file) == whole)
+  }
+
+  @Test("In any file but the last, and in a sealed case, what is no record is an alteration")
+  func zerosElsewhere() throws {
+    var settings = self.keeping
+    settings.segmentSize = 300
+    let path = try self.cases.record(self.secrets(9), settings: settings)
+    let first = path + "/wire/000001.bin"
+    let whole = try read(first)
+    for bytes in [whole + [0, 0, 0], whole + [UInt8](repeating: 0, count: 64), [0]] {
+      try write(bytes, to: first)
+      let summary = try CaseVerifier.verify(path).summary
+      #expect(summary.hasPrefix("ALTERED (wire/000001.bin "))
+      _ = try self.cases.open()
+      #expect(try read(first) == bytes)
+    }
+    try write(whole, to: first)
+    try CaseSealer.seal(path, key: .generate(), at: Play.time(0))
+    let last = path + "/wire/000003.bin"
+    try write(try read(last) + [UInt8](repeating: 0, count: 64), to: last)
+    let report = try CaseVerifier.verify(path)
+    #expect(report.summary == "ALTERED (wire/000003.bin was altered)")
+    #expect(report.text.contains("wire/000003.bin has what is no record"))
   }
 
   @Test("Files of other names are none of ours, however large their number")

@@ -163,7 +163,9 @@ final class Playbook {
   }
 
   /// The resolver answers the question that is open.
-  func resolve(_ addresses: String...) {
+  func resolve(_ addresses: String...) { self.resolve(addresses) }
+
+  func resolve(_ addresses: [String]) {
     guard let name = self.resolving else { return }
     self.resolving = nil
     self.give(.resolved(name, .success(addresses.map(World.address))))
@@ -346,7 +348,7 @@ final class Playbook {
       self.opened.append(target.address)
       self.legs.append(.upstream(id))
     case .authenticate: break  // the test answers
-    case .fetch(let id, let request, _): self.fetches.append((id, request))  // as above
+    case .fetch(let id, let request, _, _): self.fetches.append((id, request))  // as above
     case .awaitRoom: self.awaitsRoom = true
     case .finished: self.isFinished = true
     }

@@ -115,6 +115,7 @@ struct RevocationTests {
     let server = try #require(book.handshakes.first)
     #expect(server.peer?.verification == "ok")
     #expect(server.peer?.revocation?.status == .unknown)
+    #expect(server.peer?.revocation?.detail.isEmpty == false)
     self.expectExchange(book)
   }
 
@@ -143,6 +144,8 @@ struct RevocationTests {
       book.give(.shutdown)
     }
     #expect(book.flows.count == 1)
+    // What the server has shown is kept all the same.
+    #expect(book.handshakes.map { $0.peer?.verification } == ["ok"])
     book.expectCleanEnd()
   }
 }

@@ -146,6 +146,32 @@ struct TrustLedgerTests {
     #expect(self.ledger.issuer(for: self.phone) == .current)
   }
 
+  @Test("A device that refuses thousands of names loses its own and not another's")
+  func fair() {
+    self.ledger.accepted(self.phone, self.web, issuer: .current)
+    for _ in 0..<3 { _ = self.refuse(self.api, self.unknownCA) }
+    for number in 0..<100 {
+      _ = self.refuse(World.host("h\(number).example"), self.unknownCA, device: "tablet")
+    }
+    #expect(self.ledger.isLearned(self.phone, self.api, at: self.time(1)))
+  }
+
+  @Test("A refusal that relaying could not mend is classified, and teaches nothing")
+  func noServer() {
+    for _ in 0..<5 {
+      let report = self.ledger.refused(
+        self.phone,
+        self.api,
+        self.unknownCA,
+        issuer: .current,
+        teaches: false,
+        at: self.time(0)
+      )
+      #expect(report?.kind == .untrustedAuthority)
+      #expect(report?.isLearned == false)
+    }
+  }
+
   @Test("The ledger forgets what was heard of least recently, and stays within its bound")
   func bounded() {
     for number in 0..<100 { _ = self.refuse(World.host("h\(number).example"), self.unknownCA) }

@@ -90,14 +90,59 @@ struct TrustTests {
         at: "203.0.113.9"
       )
     }
-    let book = try Playbook(mode: .block, rules: rules, tls: self.tls)
+    let app = try self.visit(
+      "api.example",
+      trusts: false,
+      mode: .block,
+      rules: rules,
+      at: "203.0.113.9"
+    )
+    // Intercepted as if nothing were learned: another app on the device may well accept the leaf.
+    #expect(app.deviceFailure?.code == .untrusted)
+    #expect(try app.flow().start.facts.treatment == .refused)
+    #expect(!app.coverage.contains(.learnedPassthrough))
+    app.expectCleanEnd()
+    let browser = try self.visit(
+      "api.example",
+      trusts: true,
+      mode: .block,
+      rules: rules,
+      at: "203.0.113.9"
+    )
+    #expect(browser.deviceGot().contains("200 OK"))
+  }
+
+  @Test("What was learned of a name takes no other server out of sight")
+  func otherServer() throws {
+    try self.visit("www.example", trusts: true)
+    for _ in 0..<3 { try self.visit("api.example", trusts: false) }
+    for (addresses, isRelayed) in [(["192.0.2.7"], true), (["192.0.2.66"], false), ([], false)] {
+      let book = try Playbook(tls: self.tls)
+      book.device("CONNECT 192.0.2.7:443 HTTP/1.1\r\nHost: 192.0.2.7:443\r\n\r\n")
+      try book.connect(as: "api.example")
+      book.skipGot()
+      try book.deviceHandshake("api.example", trusting: World.originCA)
+      if addresses.isEmpty { book.resolveFails() } else { book.resolve(addresses) }
+      #expect(book.coverage.contains(.learnedPassthrough) == isRelayed)
+      #expect((book.deviceTLS?.isEstablished == true) == isRelayed)
+    }
+  }
+
+  @Test("A passthrough that is revoked ends the tunnels that are open for it")
+  func revokedWhileOpen() throws {
+    try self.visit("www.example", trusts: true)
+    for _ in 0..<3 { try self.visit("api.example", trusts: false) }
+    let book = try Playbook(tls: self.tls)
     book.device("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n")
-    book.resolve("203.0.113.9")
+    book.resolve("192.0.2.7")
     try book.connect(as: "api.example")
     book.skipGot()
     try book.deviceHandshake("api.example", trusting: World.originCA)
-    #expect(book.deviceFailure?.alert == TLSAlert.accessDenied)
-    #expect(book.upstreamByteCount == 0)
+    book.tick(afterSeconds: 1)
+    #expect(book.downstreamClose == nil)
+    #expect(self.tls.trust.revoke(World.host("api.example"), device: nil, at: World.wall) == 1)
+    book.tick(afterSeconds: 1)
+    #expect(book.downstreamClose == .abort)
     #expect(try book.flow().failure == .opaque)
     book.expectCleanEnd()
   }
@@ -186,5 +231,64 @@ struct UntrustedUpstreamTests {
     book.server(ok)
     #expect(book.deviceGot().contains("200 OK"))
     #expect(book.coverage == [.unverified])
+  }
+}
+
+@Suite("Hosts outside the limits of our CA")
+struct PermitTests {
+  /// A CA of ours that may issue for api.example alone.
+  private static let limited = Result {
+    try CertificateAuthority.generate(
+      key: .p256,
+      lifetimeSeconds: 90 * World.day,
+      at: World.wall,
+      label: "limited",
+      permitting: ["api.example"].compactMap { PermittedName($0) }
+    )
+  }
+
+  private func open(
+    _ target: String,
+    serverName: String,
+    namedBy addresses: [String] = []
+  ) throws -> Playbook {
+    var tls = PlayTLS()
+    tls.authority = Self.limited
+    let book = try Playbook(fronting: .judge, tls: tls)
+    book.device("CONNECT \(target):443 HTTP/1.1\r\nHost: \(target):443\r\n\r\n")
+    book.resolve(["192.0.2.7"])
+    try book.connect(as: serverName)
+    book.skipGot()
+    try book.deviceHandshake(serverName, trusting: World.originCA)
+    if book.resolving != nil { book.resolve(addresses) }
+    return book
+  }
+
+  @Test("A host outside is relayed undecrypted and counted")
+  func outside() throws {
+    let book = try self.open("www.example", serverName: "www.example")
+    #expect(book.deviceTLS?.isEstablished == true)
+    #expect(book.coverage == [.outsidePermit, .undecrypted])
+  }
+
+  @Test("A permitted host is intercepted")
+  func inside() throws {
+    let book = try self.open("api.example", serverName: "api.example")
+    #expect(book.deviceFailure?.code == .untrusted)  // it trusts the server's CA alone
+    #expect(!book.coverage.contains(.outsidePermit))
+  }
+
+  @Test(
+    "No permitted host hides behind a name outside, and no address behind a name that is not its own"
+  )
+  func hidden() throws {
+    let fronted = try self.open("api.example", serverName: "www.example", namedBy: ["192.0.2.7"])
+    #expect(fronted.deviceFailure?.alert == TLSAlert.unrecognizedName)
+    #expect(fronted.upstreamByteCount == 0)
+    let foreign = try self.open("192.0.2.7", serverName: "www.example", namedBy: ["192.0.2.66"])
+    #expect(foreign.deviceFailure?.alert == TLSAlert.unrecognizedName)
+    #expect(foreign.upstreamByteCount == 0)
+    let own = try self.open("192.0.2.7", serverName: "www.example", namedBy: ["192.0.2.7"])
+    #expect(own.deviceTLS?.isEstablished == true)
   }
 }

@@ -106,6 +106,26 @@ import TideCore
     }
   }
 
+  @Test(
+    "What is written down of a token's URI reads back the same, whatever the library is called",
+    arguments: [
+      "/lib/x.so", "/opt/a b/x.so", "/opt/Schl\u{FC}ssel/x.so", "/a&b?c#d;e=f%41%",
+      "/a\u{1}\"<>^`{}|\\",
+    ]
+  )
+  func tokenURIReadsBack(module: String) throws {
+    let written = module.utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    for rest in ["", "&x-audit=1"] {
+      let uri = try #require(
+        TokenURI("pkcs11:object=ca?pin-source=/etc/pin&module-path=\(written)\(rest)")
+      )
+      #expect(uri.modulePath == module)
+      let stored = try #require(TokenURI(uri.withoutPIN))
+      #expect(stored.bare == uri.bare && stored.modulePath == module && stored.pinSource == nil)
+      #expect(stored.withoutPIN == uri.withoutPIN)
+    }
+  }
+
   @Test("A key that no token has is an error that says so, whatever OpenSSL has installed")
   func noToken() throws {
     let uri = try #require(

@@ -227,6 +227,43 @@ import TideCore
     }
   }
 
+  @Test("TLS-8: neither gated cryptography nor any purpose at all is that of a server")
+  func serverPurpose() throws {
+    func purposes(_ identifiers: [UInt8]...) -> CertificateExtension {
+      CertificateExtension(
+        kind: NID_ext_key_usage,
+        isCritical: false,
+        value: CertificateExtension.element(
+          0x30,
+          identifiers.flatMap { CertificateExtension.element(0x06, $0) }
+        )
+      )
+    }
+    let server: [UInt8] = [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01]
+    let netscape: [UInt8] = [0x60, 0x86, 0x48, 0x01, 0x86, 0xF8, 0x42, 0x04, 0x01]
+    let microsoft: [UInt8] = [0x2B, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x0A, 0x03, 0x03]
+    let any: [UInt8] = [0x55, 0x1D, 0x25, 0x00]
+    for (list, isGood) in [
+      (purposes(server), true), (purposes(netscape, server), true), (purposes(any, server), true),
+      (purposes(netscape), false), (purposes(microsoft), false),
+      (purposes(netscape, microsoft), false), (purposes(any), false),
+    ] {
+      let leaf = try TestIdentity.server(
+        [host("server.example")],
+        extensions: [list],
+        issuer: self.root
+      )
+      for pair in try [self.pair(leaf), self.pair(below: [list])] {
+        #expect(pair.isEstablished == isGood, "\(list.value)")
+        if !isGood { self.expectRefusal(pair, X509_V_ERR_INVALID_PURPOSE) }
+      }
+    }
+    // A root's own purposes are what its store says.
+    let gated = try TestIdentity.authority("gated", extensions: [purposes(netscape)])
+    let below = try TestIdentity.server([host("server.example")], issuer: gated)
+    #expect(try self.pair(below, trusting: gated).isEstablished)
+  }
+
   @Test("TLS-9: an intermediate or a root that is out of its time is refused")
   func times() throws {
     let past = now.advanced(bySeconds: -60)

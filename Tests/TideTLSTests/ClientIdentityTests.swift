@@ -126,6 +126,110 @@ import TideCore
     #expect(pair.clientFailure?.detail.contains("a key that it does not take") == true)
   }
 
+  @Test(
+    "An upstream that is not verified gets no certificate of ours, though the operator goes on",
+    arguments: [0x0303, 0x0304]
+  )
+  func withheld(version: UInt16) throws {
+    let impostor = try TestIdentity.server(
+      [host("server.example")],
+      issuer: .authority("stranger")
+    ).leaf()
+    let meeting = Meeting(
+      clients: try TLSClientContext(
+        roots: .pem(self.root.pem),
+        mode: .record,
+        identities: [self.identity("server.example")]
+      ),
+      servers: try TLSServerContext()
+    )
+    let pair = try meeting.connect(
+      to: impostor,
+      resuming: nil,
+      version: version,
+      asking: SSL_VERIFY_PEER
+    )
+    #expect(pair.isEstablished)
+    unsafe #expect(SSL_get0_peer_certificate(pair.server.handle) == nil)
+    #expect(pair.client.wantsClientCertificate && !pair.client.gotClientCertificate)
+    #expect(pair.client.facts.peer?.gotClientCertificate == false)
+    let demanded = try meeting.connect(
+      to: impostor,
+      resuming: nil,
+      version: version,
+      asking: Self.insists
+    )
+    #expect(demanded.clientFailure?.detail.contains("an upstream that is not verified") == true)
+    #expect(leftOverError == 0)
+  }
+
+  @Test(
+    "Nor does one whose staple says that it is revoked",
+    arguments: [0x0303, 0x0304]
+  )
+  func withheldFromRevoked(version: UInt16) throws {
+    let server = try TestIdentity.server([host("server.example")], issuer: self.root)
+    for status in [V_OCSP_CERTSTATUS_GOOD, V_OCSP_CERTSTATUS_REVOKED] {
+      let pair = try SessionPair(
+        clients: TLSClientContext(
+          roots: .pem(self.root.pem),
+          mode: .record,
+          identities: [self.identity("server.example")]
+        ),
+        leaf: server.leaf(),
+        staple: TestStatus(status: status).response(server, issuer: self.root),
+        maximumVersion: version
+      )
+      unsafe SSL_set_verify(pair.server.handle, SSL_VERIFY_PEER) { _, _ in 1 }
+      pair.run()
+      #expect(pair.isEstablished && pair.client.wantsClientCertificate)
+      let isShown = status == V_OCSP_CERTSTATUS_GOOD
+      #expect(pair.client.gotClientCertificate == isShown)
+      unsafe #expect((SSL_get0_peer_certificate(pair.server.handle) != nil) == isShown)
+    }
+  }
+
+  @Test("A certificate that is too weak for TLS is refused when it is read")
+  func weak() throws {
+    let device = try TestIdentity.server(
+      [],
+      name: "d",
+      key: .generate("RSA", bits: 1_024),
+      extensions: [],
+      issuer: self.root
+    )
+    let failure = #expect(throws: TLSFailure.self) { try self.identity("server.example", device) }
+    #expect(failure?.code == .certificate)
+    #expect(failure?.detail.contains("key too small") == true)
+    #expect(leftOverError == 0)
+  }
+
+  @Test(
+    "One that libssl does not take is not shown, and an upstream that only asks goes on",
+    arguments: [0x0303, 0x0304]
+  )
+  func notTaken(version: UInt16) throws {
+    let device = try TestIdentity.server(
+      [],
+      name: "d",
+      key: .generate("RSA", bits: 2_048),
+      extensions: [],
+      issuer: self.root
+    )
+    let meeting = try self.meeting([self.identity("server.example", device)])
+    unsafe SSL_CTX_set_security_level(meeting.clients.handle, 3)
+    let pair = try meeting.connect(
+      to: self.leaf,
+      resuming: nil,
+      version: version,
+      asking: SSL_VERIFY_PEER
+    )
+    #expect(pair.isEstablished)
+    #expect(pair.client.wantsClientCertificate && !pair.client.gotClientCertificate)
+    unsafe #expect(SSL_get0_peer_certificate(pair.server.handle) == nil)
+    #expect(leftOverError == 0)
+  }
+
   @Test("A resumed session still says that a certificate was asked for and given")
   func resumed() throws {
     let sessions = UpstreamSessions(capacity: 4)

@@ -68,6 +68,18 @@ import TideCore
     #expect(leftOverError == 0)
   }
 
+  @Test("Names that are too many for a certificate are refused, naming the key and the limit")
+  func tooMany() throws {
+    let names = (0..<2_500).map { "a-name-of-some-length-\($0).example" }
+    let failure = #expect(throws: TLSFailure.self) { try Self.limited(names) }
+    #expect(failure?.code == .certificate)
+    #expect(failure?.detail.hasPrefix("ca.permit takes ") == true)
+    #expect(failure?.detail.hasSuffix("at most 32768 are allowed") == true)
+    let many = try Self.limited(Array(names.prefix(680)))
+    #expect(many.permits(host(names[679])) && !many.permits(host(names[680])))
+    #expect(many.certificatePEM.count < 64 << 10, "else it is not read again")
+  }
+
   @Test("`*.miui.com` permits miui.com and all below, and no address")
   func meaning() throws {
     let authority = try Self.limited(["*.miui.com"])

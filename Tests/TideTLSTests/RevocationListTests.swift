@@ -83,15 +83,20 @@ import TideCore
     #expect(good.revocation?.status == .unknown, "nobody has vouched for the leaf")
   }
 
-  @Test("TLS-13: a CRL of another CA, or of another key of that name, says nothing")
+  @Test("TLS-13: a CRL of another CA says nothing; one of another key of that name is remarked")
   func unrelated() throws {
     let other = try TestIdentity.authority("other")
     let namesake = try TestIdentity.authority("upper")
-    let pair = try self.pair([
-      TestList().list(self.leaf, issuer: other), TestList().list(self.leaf, issuer: namesake),
-    ])
+    let elsewhere = TestList().list(self.leaf, issuer: other)
+    let pair = try self.pair([elsewhere])
     #expect(pair.isEstablished, "\(pair.clientFailure?.detail ?? "")")
     #expect(pair.revocation == HandshakeFacts.Revocation(status: .unknown))
+    let remarked = try self.pair([elsewhere, TestList().list(self.leaf, issuer: namesake)])
+    #expect(remarked.isEstablished, "\(remarked.clientFailure?.detail ?? "")")
+    #expect(remarked.revocation?.status == .unknown)
+    #expect(remarked.revocation?.sources == [])
+    let words = "crls[1], depth 0: not signed by the key of its issuer CN=upper"
+    #expect(remarked.revocation?.detail == words)
     #expect(leftOverError == 0)
   }
 

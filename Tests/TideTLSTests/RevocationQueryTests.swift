@@ -241,6 +241,31 @@ import TideCore
     }
   }
 
+  @Test("TLS-13: the record says who was asked in vain, once for each reason")
+  func unanswered() throws {
+    let session = try self.session()
+    let queries = session.revocationQueries
+    session.noteUnanswered(queries[0], "connection refused")
+    session.noteUnanswered(queries[0], "connection refused")
+    session.noteUnanswered(queries[1], "no time left")
+    #expect(
+      session.facts.peer?.revocation
+        == HandshakeFacts.Revocation(
+          status: .unknown,
+          detail: "ocsp http://ocsp.example/: no answer: connection refused; "
+            + "crl http://lists.example:8080/root.crl: no answer: no time left"
+        )
+    )
+    #expect(session.revocationQueries == queries, "they are due as before")
+    let good = TestStatus().response(self.leaf, issuer: self.upper)
+    _ = session.judge(Bytes(good), to: queries[0], at: now)
+    session.noteUnanswered(queries[1], String(repeating: "x", count: 10_000))
+    let revocation = session.facts.peer?.revocation
+    #expect(revocation?.status == .good)
+    #expect(revocation?.sources == ["ocsp"])
+    #expect(revocation.map { $0.detail.count < 600 } == true)
+  }
+
   @Test("TLS-13: an answer to another session's query is not taken")
   func otherSession() throws {
     let query = try #require(try self.session().revocationQueries.first)
@@ -256,30 +281,5 @@ import TideCore
         == .unusable("the query is not this session's")
     )
     #expect(session.peerRecord.revocation?.status == .unknown)
-  }
-}
-
-extension CertificateExtension {
-  /// `authorityInfoAccess` (RFC 5280 §4.2.2.1) with OCSP responders.
-  fileprivate static func responders(_ urls: String...) -> CertificateExtension {
-    let method: [UInt8] = [0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01]
-    return CertificateExtension(
-      kind: NID_info_access,
-      isCritical: false,
-      value: Self.element(
-        0x30,
-        urls.flatMap { Self.element(0x30, method + Self.element(0x86, Array($0.utf8))) }
-      )
-    )
-  }
-
-  /// `cRLDistributionPoints` (RFC 5280 §4.2.1.13) with one address.
-  fileprivate static func distribution(_ url: String) -> CertificateExtension {
-    let name = Self.element(0xA0, Self.element(0xA0, Self.element(0x86, Array(url.utf8))))
-    return CertificateExtension(
-      kind: NID_crl_distribution_points,
-      isCritical: false,
-      value: Self.element(0x30, Self.element(0x30, name))
-    )
   }
 }

@@ -125,6 +125,58 @@ import TideCore
     }
   }
 
+  @Test("TLS-13: the responder's own certificate may end with its answer's time, not before")
+  func delegateEnded() throws {
+    let signing = CertificateExtension(
+      kind: NID_ext_key_usage,
+      isCritical: false,
+      value: [0x30, 0x0A, 0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09]
+    )
+    func responder(
+      _ extensions: [CertificateExtension],
+      _ issuer: TestIdentity
+    ) throws -> TestIdentity {
+      try .make(
+        "responder",
+        notBefore: now.advanced(bySeconds: -30 * day),
+        notAfter: now.advanced(bySeconds: -3_600),
+        extensions: extensions + [.digitalSignature],
+        issuer: issuer
+      )
+    }
+    let ended = try responder([signing], self.upper)
+    var status = TestStatus(thisUpdate: -9 * day, nextUpdate: -2 * day, signer: ended)
+    let stale = try self.pair(status.response(self.leaf, issuer: self.upper))
+    #expect(stale.isEstablished, "\(stale.clientFailure?.detail ?? "")")
+    #expect(stale.revocation?.status == .unknown)
+    #expect(stale.revocation?.detail.contains("out of date") == true)
+    #expect(leftOverError == 0)
+    // One that is not the issuer's responder at any time makes no answer, however stale.
+    for signer in try [responder([], self.upper), responder([signing], .authority("upper"))] {
+      var wrong = status
+      wrong.signer = signer
+      self.expectRefusal(
+        try self.pair(wrong.response(self.leaf, issuer: self.upper)),
+        X509_V_ERR_OCSP_VERIFY_FAILED,
+        showing: 113,
+        saying: "not from its issuer's responder"
+      )
+    }
+    status.status = V_OCSP_CERTSTATUS_REVOKED
+    self.expectRefusal(
+      try self.pair(status.response(self.leaf, issuer: self.upper)),
+      X509_V_ERR_CERT_REVOKED,
+      showing: 44,
+      saying: "keyCompromise"
+    )
+    self.expectRefusal(
+      try self.pair(TestStatus(signer: ended).response(self.leaf, issuer: self.upper)),
+      X509_V_ERR_OCSP_VERIFY_FAILED,
+      showing: 113,
+      saying: "not from its issuer's responder"
+    )
+  }
+
   @Test("TLS-13: a staple that somebody has tampered with ends the handshake")
   func tampered() throws {
     let good = TestStatus().response(self.leaf, issuer: self.upper)

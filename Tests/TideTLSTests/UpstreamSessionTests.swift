@@ -288,6 +288,57 @@ import TideCore
     #expect(none.count == 0)
   }
 
+  @Test(
+    "An upstream that sends more certificates than anybody needs is not kept",
+    arguments: [8, 40]
+  )
+  func longChain(kilobytes: Int) throws {
+    let comment = CertificateExtension(
+      kind: NID_netscape_comment,
+      isCritical: false,
+      value: CertificateExtension.element(0x16, [UInt8](repeating: 0x61, count: kilobytes << 10))
+    )
+    let chaff = try TestIdentity.make("chaff", extensions: [comment], issuer: nil)
+    let leaf = Leaf(
+      host: host("server.example"),
+      certificate: self.leaf.certificate,
+      key: self.leaf.key,
+      chain: [chaff.certificate]
+    )
+    let pair = try self.meeting().connect(to: leaf, resuming: self.attempt())
+    #expect(pair.isEstablished)
+    #expect(self.sessions.count == (kilobytes == 8 ? 1 : 0))
+  }
+
+  @Test("The store is bounded in bytes too, and what is over goes before what is least used")
+  func budget() throws {
+    let meeting = try self.meeting()
+    _ = try meeting.connect(to: self.leaf, resuming: self.attempt(port: 1))
+    let size = self.sessions.size
+    #expect(size > 4_096 && size < 40_960)
+    #expect(self.sessions.count == 1)
+    let small = UpstreamSessions(capacity: 1_000, budget: 4 * size + size / 2)
+    let clients = try TLSClientContext(roots: .pem(self.root.pem), sessions: small)
+    let narrow = Meeting(clients: clients, servers: try TLSServerContext(tickets: TicketKeys()))
+    // The first is as old as a session gets when the last comes.
+    for port: UInt16 in 1...5 {
+      let late: Int64 = port == 1 ? 0 : port == 5 ? 3_601 : 100
+      _ = try narrow.connect(to: self.leaf, resuming: self.attempt(port: port, after: late))
+      if port == 4 {
+        #expect(small.count == 4)
+        let first = try self.attempt(port: 1, after: 200)
+        #expect(try narrow.connect(to: self.leaf, resuming: first).client.isResumed)
+      }
+    }
+    #expect(small.count == 4 && small.size <= 4 * size + size / 2)
+    for port: UInt16 in 2...5 {
+      let attempt = try self.attempt(port: port, after: 3_650)
+      #expect(try narrow.connect(to: self.leaf, resuming: attempt).client.isResumed, "\(port)")
+    }
+    small.removeAll()
+    #expect(small.size == 0)
+  }
+
   @Test("Loops on several threads share the store")
   func threads() async throws {
     // Certificates may be read from several threads at once: nobody changes them.

@@ -55,21 +55,27 @@ def problem_of_wire(case):
         if int(name[:-4]) != number:
             return f"wire/{number:06}.bin is missing"
         with open(f"{folder}/{name}", "rb") as file:
-            header = file.read(16)
-            if not (b"TIDEWIRE" + struct.pack(">II", 1, number)).startswith(header):
+            header, problem = file.read(16), None
+            if header.startswith(b"\0"):
+                problem = "has what is no record"
+            elif not (b"TIDEWIRE" + struct.pack(">II", 1, number)).startswith(header):
                 return f"wire/{name} has what is no record"
-            torn = 0 < len(header) < 16
-            while head := file.read(21):
-                if len(head) == 21:
-                    kind, _, _, length = struct.unpack(">BQqI", head)
-                    if kind == 0 or length > 1 << 20:
-                        return f"wire/{name} has what is no record"
-                    torn = len(file.read(length)) < length
+            elif 0 < len(header) < 16:
+                problem = "ends in half a record"
+            while not problem and (head := file.read(21)):
+                if len(head) < 21:
+                    problem = "ends in half a record"
+                    break
+                kind, _, _, length = struct.unpack(">BQqI", head)
+                if kind == 0 or length > 1 << 20:
+                    problem = "has what is no record"
+                elif len(file.read(length)) < length:
+                    problem = "ends in half a record"
                 else:
-                    torn = True
-                records += not torn
-        if torn and (number < len(names) or os.path.exists(f"{case}/manifest.json")):
-            return f"wire/{name} ends in half a record"
+                    records += 1
+        # At the end of a case that is not sealed it is what a kill or a power failure left.
+        if problem and (number < len(names) or os.path.exists(f"{case}/manifest.json")):
+            return f"wire/{name} {problem}"
     if names:
         print(f"wire: {records} records")
     return None

@@ -16,6 +16,8 @@ struct UserFileReader {
   static let limit = 1 << 20
   /// The most characters of a name, as of a device's.
   private static let nameLimit = 64
+  /// As `ConnectionMachine.ownDevice`: a user's name becomes a device's.
+  private static let ownName = "tidewaiter"
   private static let shortestToken = 16
   private static let longestToken = 512
   /// The most problems that are told: a file that is something else altogether would fill the screen.
@@ -112,6 +114,10 @@ struct UserFileReader {
         number,
         1
       )
+      return nil
+    }
+    guard name != Self.ownName else {
+      self.report("\(name) is what the proxy's own requests are recorded as", number, 1)
       return nil
     }
     return Line(

@@ -32,11 +32,13 @@ public enum ControlClient {
     }
     var reply = Bytes()
     while reply.count <= Self.replyLimit {
-      switch UnixSocket.read(socket, into: &reply) {
+      var part = Bytes()
+      switch UnixSocket.read(socket, into: &part) {
       case .moved:
-        if let end = reply.firstIndex(of: 0x0A) {
-          return try ControlReply(line: reply.slice(0..<end))
-        }
+        // Only what is new is looked through: a list of a mebibyte comes in a hundred parts.
+        let end = part.firstIndex(of: 0x0A)
+        reply.append(part.slice(0..<(end ?? part.count)))
+        if end != nil { return try ControlReply(line: reply) }
       case .wait: try Self.wait(for: socket, POLLIN, until: deadline)
       case .closed: throw ControlFailure(.malformed, "Tidewaiter hung up before it replied")
       }

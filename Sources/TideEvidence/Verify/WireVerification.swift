@@ -10,7 +10,7 @@ struct WireVerification {
     let segments = try WireFormat.segments(in: root)
     guard !segments.isEmpty else { return nil }
     var records = 0
-    var tornBytes: UInt64 = 0
+    var rest = WireRest.nothing
     var problem: String?
     for (index, segment) in segments.enumerated() where problem == nil {
       guard segment == index + 1 else {
@@ -24,19 +24,34 @@ struct WireVerification {
         guard error.code == .malformed else { throw error }
         problem = "\(WireFormat.relativePath(of: segment)) has what is no record"
       }
-      guard reader.tornBytes > 0 else { continue }
-      // Only a recorder that is at work, or was killed, leaves half a record, and only at the end.
-      if isSealed || segment != segments.last {
-        problem = "\(WireFormat.relativePath(of: segment)) ends in half a record"
-      }
-      tornBytes = reader.tornBytes
+      guard problem == nil else { break }
+      rest = reader.rest
+      // Only a recorder that is at work, was killed or lost its power leaves what is no whole record,
+      // and only at the end; before a case is sealed it is cut off.
+      if isSealed || segment != segments.last { problem = Self.problem(rest, in: segment) }
     }
     self.problem = problem
     self.check = VerificationReport.Check(
       name: "wire",
-      isGood: problem == nil ? (tornBytes == 0 ? true : nil) : false,
-      detail: problem
-        ?? "\(records) records" + (tornBytes > 0 ? ", then half a one (\(tornBytes) bytes)" : "")
+      isGood: problem == nil ? (rest == .nothing ? true : nil) : false,
+      detail: problem ?? "\(records) records" + Self.words(rest)
     )
+  }
+
+  private static func problem(_ rest: WireRest, in segment: Int) -> String? {
+    let path = WireFormat.relativePath(of: segment)
+    return switch rest {
+    case .nothing: nil
+    case .half: "\(path) ends in half a record"
+    case .noRecord: "\(path) has what is no record"
+    }
+  }
+
+  private static func words(_ rest: WireRest) -> String {
+    switch rest {
+    case .nothing: ""
+    case .half(let count): ", then half a one (\(count) bytes)"
+    case .noRecord(let count): ", then \(count) bytes that are none"
+    }
   }
 }

@@ -9,8 +9,8 @@ struct WireReader: ~Copyable {
   private var hasHeader = false
   /// How many bytes from the start are whole: the header and the records read.
   private(set) var offset: UInt64 = 0
-  /// How many bytes after them are half a header or half a record; known once there is no next.
-  private(set) var tornBytes: UInt64 = 0
+  /// What comes after them; known once there is no next.
+  private(set) var rest = WireRest.nothing
 
   init(root: String, segment: Int) throws(EvidenceFailure) {
     let path = WireFormat.path(of: segment, in: root)
@@ -21,14 +21,14 @@ struct WireReader: ~Copyable {
 
   /// The next record; nil where there is no whole one.
   ///
-  /// - Throws: `malformed` if what is there cannot be a header or a record, not even half of one.
+  /// - Throws: `malformed` if the file has another header than its own, as one of a later version has.
   mutating func next() throws(EvidenceFailure) -> WireRecord? {
     if !self.hasHeader {
-      guard try self.fill(WireFormat.headerSize) else {
-        try self.checkMagic()
-        return self.end()
-      }
+      let isWhole = try self.fill(WireFormat.headerSize)
+      // What a power failure can leave is zeros: no header begins with one.
+      if self.pending.first == 0 { return try self.endAtNoRecord() }
       try self.checkMagic()
+      guard isWhole else { return self.end() }
       guard self.number(at: 8, 4) == UInt64(WireFormat.version),
         self.number(at: 12, 4) == UInt64(clamping: self.segment)
       else { throw self.malformed("not a file of this version, or not the one of its name") }
@@ -38,10 +38,8 @@ struct WireReader: ~Copyable {
     guard try self.fill(WireFormat.recordHeaderSize) else { return self.end() }
     let kind = self.pending[0]
     let length = Int(clamping: self.number(at: 17, 4))
-    // What a power failure can leave is zeros: 0 is no kind, so that they do not read as records.
-    guard kind != 0, length <= WireFormat.mostContent else {
-      throw self.malformed("no record at byte \(self.offset)")
-    }
+    // Nor is 0 a kind: zeros do not read as records.
+    guard kind != 0, length <= WireFormat.mostContent else { return try self.endAtNoRecord() }
     guard try self.fill(WireFormat.recordHeaderSize + length) else { return self.end() }
     let record = WireRecord(
       kind: kind,
@@ -70,7 +68,15 @@ struct WireReader: ~Copyable {
   }
 
   private mutating func end() -> WireRecord? {
-    self.tornBytes = UInt64(self.pending.count)
+    if !self.pending.isEmpty { self.rest = .half(UInt64(self.pending.count)) }
+    return nil
+  }
+
+  /// Counts what is left: nothing in it tells where a record would begin.
+  private mutating func endAtNoRecord() throws(EvidenceFailure) -> WireRecord? {
+    var count = UInt64(self.pending.count)
+    while let piece = try self.file.next() { count += UInt64(piece.count) }
+    self.rest = .noRecord(count)
     return nil
   }
 
@@ -89,6 +95,24 @@ struct WireReader: ~Copyable {
   }
 }
 
+/// What comes after the last whole record of a file of wire/.
+enum WireRest: Equatable {
+  /// Nothing.
+  case nothing
+  /// So many bytes, half a header or half a record: what a killed recorder leaves.
+  case half(UInt64)
+  /// So many bytes that begin as no record does: what a power failure leaves.
+  case noRecord(UInt64)
+
+  /// How many bytes it is.
+  var count: UInt64 {
+    switch self {
+    case .nothing: 0
+    case .half(let count), .noRecord(let count): count
+    }
+  }
+}
+
 /// Where wire/ of a case that is continued goes on.
 struct WireTail: Sendable {
   /// Of a case that has none yet.
@@ -98,10 +122,10 @@ struct WireTail: Sendable {
   private(set) var segment = 1
   /// How many bytes of it are whole; 0 if it has no header yet.
   private(set) var length: UInt64 = 0
-  /// How many bytes after them were half a record.
+  /// How many bytes after them were no whole record.
   private(set) var tornBytes: UInt64 = 0
 
-  /// Reads the last segment; one that does not read as ours is left alone, and the next one begun.
+  /// Reads the last segment; one with another header is left alone, and the next one begun.
   static func find(in root: String) throws(EvidenceFailure) -> WireTail {
     var tail = WireTail()
     guard let last = try WireFormat.segments(in: root).last else { return tail }
@@ -110,7 +134,7 @@ struct WireTail: Sendable {
     do throws(EvidenceFailure) {
       while try reader.next() != nil {}
       tail.length = reader.offset
-      tail.tornBytes = reader.tornBytes
+      tail.tornBytes = reader.rest.count
     } catch {
       guard error.code == .malformed else { throw error }
       tail.segment = last + 1
@@ -121,6 +145,7 @@ struct WireTail: Sendable {
   /// Cuts what is torn.
   func repair(_ root: String) throws(EvidenceFailure) {
     guard self.tornBytes > 0 else { return }
+    // Not synced: if power fails before the next sync, the same is cut once more.
     let file = try PosixStorage().append(to: WireFormat.path(of: self.segment, in: root))
     try file.truncate(to: self.length)
   }

@@ -13,7 +13,7 @@ extension ConnectionMachine {
     let path =
       exchange.path.firstIndex(of: 0x3F).map { exchange.path.slice(0..<$0) } ?? exchange.path
     return MessageFacts(
-      device: self.device,
+      device: self.judgedDevice,
       hosts: exchange.hosts,
       port: connection?.authority.port ?? 0,
       address: connection?.address,

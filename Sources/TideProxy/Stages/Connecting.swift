@@ -73,7 +73,7 @@ extension ConnectionMachine {
     var destination = destination
     let decision = self.context.policy.decideConnect(
       ConnectRequest(
-        device: self.device,
+        device: self.judgedDevice,
         authority: destination.authority,
         resolved: addresses
       )

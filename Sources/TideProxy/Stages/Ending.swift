@@ -76,17 +76,6 @@ extension ConnectionMachine {
     )
   }
 
-  /// A device that ends its side before it has said anything under our leaf may have looked at it only then.
-  private func noteSilentEnd() {
-    switch self.stage {
-    case .sniffing, .relaying: self.noteLeafRefused(self.silentRefusal)
-    case .awaitingRequest, .authenticating, .resolving, .dialling, .awaitingHello,
-      .resolvingServerName, .securingUpstream, .settlingUpstream, .securingClient, .tunnelling,
-      .draining, .closed:
-      return
-    }
-  }
-
   /// Whether the request that waits is a CONNECT, which its device's end makes void.
   private var hasQueuedTunnel: Bool {
     if case .head(let head)? = self.requestParts.first { return head.method == "CONNECT" }
@@ -111,17 +100,24 @@ extension ConnectionMachine {
     switch self.stage {
     case .resolving(let destination, _), .dialling(let destination, _, _):
       self.recordRefusal(destination, failure, status: 0)
-    case .resolvingServerName(let tunnel, let hello, _),
-      .securingUpstream(let tunnel, let hello, _):
+    case .resolvingServerName(let tunnel, let hello, _):
+      self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
+    case .securingUpstream(let tunnel, let hello, _):
+      if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
       self.recordTunnelRefusal(tunnel, failure, serverName: hello.serverName)
     case .settlingUpstream(let open):
+      self.recordUpstream(open.tls, at: Self.leafHost(open.tunnel, open.hello))
       self.recordTunnelRefusal(open.tunnel, failure, serverName: open.hello.serverName)
+    case .securingClient(let tunnel, _):
+      // `clientHandshakeFailed` has told of its own, and then there is no leaf whose outcome is open.
+      guard self.shownLeaf != nil else { return }
+      self.recordTunnelRefusal(tunnel, failure, serverName: self.earlyHello?.serverName)
     case .sniffing(let tunnel, let hello, _):
       if !self.sniffed.isEmpty {
         self.recordTunnelRefusal(tunnel, failure, serverName: hello?.serverName)
       }
-    case .awaitingRequest, .authenticating, .awaitingHello, .securingClient, .relaying, .tunnelling,
-      .draining, .closed:
+    case .awaitingRequest, .authenticating, .awaitingHello, .relaying, .tunnelling, .draining,
+      .closed:
       return
     }
   }
@@ -153,7 +149,7 @@ extension ConnectionMachine {
       )
     case .resolvingServerName(let tunnel, let hello, _),
       .securingUpstream(let tunnel, let hello, _):
-      if let tls = self.up.tls { self.recordHandshake(tls.facts) }
+      if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
       self.alert(
         TLSAlert.handshakeFailure,
         tunnel,
@@ -165,7 +161,9 @@ extension ConnectionMachine {
         )
       )
     case .settlingUpstream(let open):
-      self.recordHandshake(open.tls.facts)
+      self.recordUpstream(open.tls, at: Self.leafHost(open.tunnel, open.hello))
+      let why =
+        open.awaitsServer ? ": it asked for a client certificate and none is configured for it" : ""
       self.alert(
         TLSAlert.handshakeFailure,
         open.tunnel,
@@ -173,7 +171,7 @@ extension ConnectionMachine {
         FlowFailure(
           .upstreamHandshake,
           origin: .upstream,
-          detail: "closed by the server after its handshake"
+          detail: "closed by the server after its handshake\(why)"
         )
       )
     case .securingClient:
@@ -252,7 +250,7 @@ extension ConnectionMachine {
       if self.hasPassed(limits.dns, since: since) { self.decide(tunnel, hello, named: []) }
     case .securingUpstream(let tunnel, let hello, let since):
       guard self.hasPassed(limits.handshake, since: since) else { return }
-      if let tls = self.up.tls { self.recordHandshake(tls.facts) }
+      if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
       self.alert(
         TLSAlert.handshakeFailure,
         tunnel,
@@ -287,6 +285,7 @@ extension ConnectionMachine {
       }
     case .tunnelling:
       self.judgeTunnelAgain()
+      self.endTunnelOverTime()
       if self.hasPassed(limits.idle, since: self.lastActivity) {
         self.finish(
           FlowFailure(.idleTimeout, origin: .downstream, detail: "nothing came for too long")
@@ -327,12 +326,10 @@ extension ConnectionMachine {
 
   private var waitsForPeer: Bool {
     switch self.stage {
-    case .awaitingRequest, .awaitingHello, .securingUpstream, .securingClient, .sniffing, .relaying,
-      .tunnelling:
+    case .awaitingRequest, .awaitingHello, .securingUpstream, .settlingUpstream, .securingClient,
+      .sniffing, .relaying, .tunnelling:
       true
-    case .authenticating, .resolving, .dialling, .resolvingServerName, .settlingUpstream,
-      .draining, .closed:
-      false
+    case .authenticating, .resolving, .dialling, .resolvingServerName, .draining, .closed: false
     }
   }
 
@@ -351,10 +348,11 @@ extension ConnectionMachine {
     case .awaitingHello(let tunnel, _): self.stage = .awaitingHello(tunnel, since: now)
     case .securingUpstream(let tunnel, let hello, _):
       self.stage = .securingUpstream(tunnel, hello, since: now)
+    case .settlingUpstream(let open): open.since = now
     case .securingClient(let tunnel, _): self.stage = .securingClient(tunnel, since: now)
     case .sniffing(let tunnel, let hello, _): self.stage = .sniffing(tunnel, hello, since: now)
-    case .authenticating, .resolving, .dialling, .resolvingServerName, .settlingUpstream,
-      .relaying, .tunnelling, .draining, .closed:
+    case .authenticating, .resolving, .dialling, .resolvingServerName, .relaying,
+      .tunnelling, .draining, .closed:
       return
     }
   }

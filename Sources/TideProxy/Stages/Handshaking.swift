@@ -79,7 +79,7 @@ extension ConnectionMachine {
     let decision = policy.decideHello(
       hello,
       for: HelloContext(
-        device: self.device,
+        device: self.judgedDevice,
         authority: tunnel.authority,
         address: tunnel.target?.address,
         candidates: tunnel.decision?.candidates ?? [],
@@ -125,14 +125,52 @@ extension ConnectionMachine {
   }
 
   /// Intercepts, unless no leaf of ours could be for the host or the device is known to refuse it.
+  ///
+  /// Neither may be used to get another server out of sight: what is not intercepted for a name goes to
+  /// that name's own addresses only, and not at all where a rule forbids it.
   private func intercept(_ tunnel: Tunnel, _ hello: HelloFacts) {
     let host = Self.leafHost(tunnel, hello)
-    if !self.context.minter.permits(host) {
-      self.passThrough(tunnel, hello, because: .outsidePermit)
-    } else if self.context.trust.isLearned(self.device, host, at: self.now.wall) {
+    guard self.context.minter.permits(host) else {
+      self.leaveUnpermitted(tunnel, hello)
+      return
+    }
+    if self.context.trust.isLearned(self.device, host, at: self.now.wall),
+      Self.leadsTo(host, tunnel),
+      self.undecryptedRule(tunnel, serverName: hello.serverName) == nil
+    {
       self.passThrough(tunnel, hello, because: .learned)
     } else {
       self.secureUpstream(tunnel, hello)
     }
+  }
+
+  /// A host outside the limits of our CA, for which a leaf would be of no use.
+  private func leaveUnpermitted(_ tunnel: Tunnel, _ hello: HelloFacts) {
+    let target = tunnel.authority.host
+    let isNameless = hello.serverName == nil && !target.isName
+    // An address without a name may be anyone's; a permitted name must not be hidden behind another.
+    let isProven =
+      isNameless ? !self.context.isEnforcing : Self.leadsTo(Self.leafHost(tunnel, hello), tunnel)
+    guard isProven, !target.isName || !self.context.minter.permits(target) else {
+      self.alert(
+        TLSAlert.unrecognizedName,
+        tunnel,
+        hello,
+        FlowFailure(
+          .opaque,
+          origin: .downstream,
+          detail: "what is outside ca.permit goes by its own name, to its own address"
+        )
+      )
+      return
+    }
+    self.passThrough(tunnel, hello, because: .outsidePermit)
+  }
+
+  /// Whether the server that was dialled is the host's: asked for by that name, or at one of its addresses.
+  private static func leadsTo(_ host: Host, _ tunnel: Tunnel) -> Bool {
+    if tunnel.authority.host == host { return true }
+    guard let address = tunnel.target?.address.unmapped else { return false }
+    return !tunnel.authority.host.isName && tunnel.named.contains { $0.address.unmapped == address }
   }
 }

@@ -9,6 +9,8 @@ struct ShownLeaf {
   let issuer: LeafIssuer
   /// The upstream's defect that the leaf mirrors, so that no device should trust it; nil of a good leaf.
   let mirrors: String?
+  /// Whether a server is behind it: only then would relaying its host mend a refusal.
+  let hasServer: Bool
   let since: Instant
 }
 
@@ -29,8 +31,8 @@ extension ConnectionMachine {
     hello.serverName.map { Host.name($0) } ?? tunnel.authority.host
   }
 
-  /// Answers the device's hello; `upstream` is the server's session, or nil where we answer for it.
-  func secureClient(_ tunnel: Tunnel, _ hello: HelloFacts, upstream: TLSSession?) {
+  /// Answers the device's hello; `facts` are of the server's handshake, or nil where we answer for it.
+  func secureClient(_ tunnel: Tunnel, _ hello: HelloFacts, upstream facts: HandshakeFacts?) {
     let host = Self.leafHost(tunnel, hello)
     guard self.context.minter.permits(host) else {
       self.alert(
@@ -45,7 +47,6 @@ extension ConnectionMachine {
       )
       return
     }
-    let facts = upstream?.facts
     let choice: String?
     if let facts {
       choice = facts.applicationProtocol
@@ -60,7 +61,7 @@ extension ConnectionMachine {
         self.context.clientTLS,
         leaf: leaf,
         applicationProtocol: choice,
-        maximumVersion: upstream?.negotiatedVersion,
+        maximumVersion: facts == nil ? nil : self.up.tls?.negotiatedVersion,
         scope: Self.ticketScope(tunnel, shown)
       )
     } catch {
@@ -101,6 +102,7 @@ extension ConnectionMachine {
           host: host,
           issuer: .current,
           mirrors: defect,
+          hasServer: true,
           since: self.now.instant
         )
         return (leaf, shown)
@@ -114,9 +116,16 @@ extension ConnectionMachine {
       }
     }
     var issuer = self.context.trust.issuer(for: self.device)
-    if issuer == .previous, !minter.hasPrevious(at: self.now.wall) { issuer = .current }
+    if issuer == .previous, !minter.hasPrevious(at: self.now.wall, for: host) { issuer = .current }
     let leaf = try minter.leaf(for: host, at: self.now.wall, issuer: issuer)
-    return (leaf, ShownLeaf(host: host, issuer: issuer, mirrors: nil, since: self.now.instant))
+    let shown = ShownLeaf(
+      host: host,
+      issuer: issuer,
+      mirrors: nil,
+      hasServer: upstream != nil,
+      since: self.now.instant
+    )
+    return (leaf, shown)
   }
 
   /// Where a ticket of this handshake may be used again: for the same target, answered by the same party.
@@ -237,6 +246,7 @@ extension ConnectionMachine {
       shown.host,
       refusal,
       issuer: shown.issuer,
+      teaches: shown.hasServer,
       at: self.now.wall
     )
     if let report { self.cover(report.kind, nil, "the device \(report.detail)") }
@@ -247,5 +257,16 @@ extension ConnectionMachine {
   var silentRefusal: LeafRefusal {
     let waited = self.shownLeaf.map { self.now.instant.nanoseconds(since: $0.since) } ?? 0
     return .silence(prompt: waited <= LeafRefusal.promptness)
+  }
+
+  /// A device that ends its side before it has said anything under our leaf may have looked at it only then.
+  func noteSilentEnd() {
+    switch self.stage {
+    case .sniffing, .relaying: self.noteLeafRefused(self.silentRefusal)
+    case .awaitingRequest, .authenticating, .resolving, .dialling, .awaitingHello,
+      .resolvingServerName, .securingUpstream, .settlingUpstream, .securingClient, .tunnelling,
+      .draining, .closed:
+      return
+    }
   }
 }

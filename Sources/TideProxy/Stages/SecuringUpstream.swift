@@ -85,10 +85,17 @@ extension ConnectionMachine {
 
   /// What was open is settled: the device's turn.
   func upstreamIsSecure(_ tunnel: Tunnel, _ hello: HelloFacts, _ tls: TLSSession) {
+    let facts = self.recordUpstream(tls, at: Self.leafHost(tunnel, hello))
+    self.secureClient(tunnel, hello, upstream: facts)
+  }
+
+  /// Records an upstream's handshake, well or badly ended, and counts what is unusual in it.
+  @discardableResult
+  func recordUpstream(_ tls: TLSSession, at host: Host) -> HandshakeFacts {
     let facts = tls.facts
     self.recordHandshake(facts)
-    if let peer = facts.peer { self.cover(peer, at: Self.leafHost(tunnel, hello)) }
-    self.secureClient(tunnel, hello, upstream: tls)
+    if let peer = facts.peer { self.cover(peer, at: host) }
+    return facts
   }
 
   /// Counts what is unusual in an upstream.
@@ -117,10 +124,7 @@ extension ConnectionMachine {
     _ tunnel: Tunnel,
     _ hello: HelloFacts
   ) {
-    if let facts = self.up.tls?.facts {
-      self.recordHandshake(facts)
-      if let peer = facts.peer { self.cover(peer, at: Self.leafHost(tunnel, hello)) }
-    }
+    if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
     let code: FlowFailure.Code =
       error.verifyError == nil ? .upstreamHandshake : .untrustedUpstream
     self.flushUpstream()  // the alert that our side owes the server

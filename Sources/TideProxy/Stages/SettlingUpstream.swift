@@ -7,7 +7,8 @@ final class UpstreamSettlement {
   let tunnel: Tunnel
   let hello: HelloFacts
   let tls: TLSSession
-  let since: Instant
+  /// When the waiting began.
+  var since: Instant
   /// What was asked about its revocation and not answered.
   var pending: [FetchID: RevocationQuery] = [:]
   /// Whether it asked for a client certificate, got none, and has not said what it makes of that.
@@ -50,12 +51,15 @@ extension ConnectionMachine {
         case .unusable: break
         }
       }
-      guard let request = Self.request(for: query) else { continue }
+      guard let request = Self.request(for: query) else {
+        tls.noteUnanswered(query, "not a URL that can be asked")
+        continue
+      }
       self.fetchCount += 1
       let id = FetchID(self.fetchCount)
       open.pending[id] = query
       let limit = self.context.limits.headBytes + query.largestAnswer
-      self.commands.append(.fetch(id, request: request, limit: limit))
+      self.commands.append(.fetch(id, request: request, limit: limit, onBehalf: self.device))
     }
     self.stage = .settlingUpstream(open)
     self.goOn(open)
@@ -66,7 +70,13 @@ extension ConnectionMachine {
     guard case .settlingUpstream(let open) = self.stage,
       let query = open.pending.removeValue(forKey: id)
     else { return }
-    if case .success(let response) = result, let answer = self.content(of: response) {
+    switch result {
+    case .failure(let failure): open.tls.noteUnanswered(query, failure.detail)
+    case .success(let response):
+      guard let answer = self.content(of: response) else {
+        open.tls.noteUnanswered(query, "no 200 with content")
+        break
+      }
       switch open.tls.judge(answer, to: query, at: self.now.wall) {
       case .good(let until):
         self.context.revocations?.keep(answer, named: query.cacheName, until: until)
@@ -86,7 +96,10 @@ extension ConnectionMachine {
 
   /// Waits no longer than it is worth: what has not come is unknown.
   func tickSettlement(_ open: UpstreamSettlement) {
-    if self.hasPassed(Self.revocationTime, since: open.since) { open.pending.removeAll() }
+    if self.hasPassed(Self.revocationTime, since: open.since) {
+      for query in open.pending.values { open.tls.noteUnanswered(query, "not in time") }
+      open.pending.removeAll()
+    }
     if self.hasPassed(Self.insistenceTime, since: open.since) { open.awaitsServer = false }
     self.goOn(open)
   }
@@ -126,7 +139,7 @@ extension ConnectionMachine {
     case .refuse: break
     }
     self.resume(.up, .waiting)
-    self.recordHandshake(open.tls.facts)
+    self.recordUpstream(open.tls, at: Self.leafHost(open.tunnel, open.hello))
     self.alert(
       TLSAlert.certificateRevoked,
       open.tunnel,

@@ -160,6 +160,7 @@ extension ConnectionMachine {
       plain.policy !== self.context.policy
     else { return }
     plain.policy = self.context.policy
+    plain.tunnel.judgeAgain(by: self.context.policy)
     self.plainTunnel = plain
     guard let rule = self.undecryptedRule(plain.tunnel, serverName: nil) else { return }
     exchange.merge(Verdict(decided: .block, applied: .block, rule: rule))
@@ -171,6 +172,6 @@ extension ConnectionMachine {
 
 /// A stream of bytes without TLS, and the rules that let it through last.
 struct PlainTunnel {
-  let tunnel: Tunnel
+  var tunnel: Tunnel
   var policy: PolicySnapshot
 }

@@ -17,6 +17,10 @@ enum PassthroughReason {
 extension ConnectionMachine {
   /// Relays TLS undecrypted, unless a rule forbids that to where it goes.
   func passThrough(_ tunnel: Tunnel, _ hello: HelloFacts, because reason: PassthroughReason) {
+    if let rule = self.undecryptedRule(tunnel, serverName: hello.serverName) {
+      self.alert(TLSAlert.accessDenied, tunnel, hello, Self.opaqueFailure(rule), rule: rule)
+      return
+    }
     let host = Self.leafHost(tunnel, hello)
     switch reason {
     case .configured: break
@@ -29,11 +33,7 @@ extension ConnectionMachine {
     case .outsidePermit:
       self.cover(.outsidePermit, nil, "\(host) was not intercepted: it is outside ca.permit")
     }
-    if let rule = self.undecryptedRule(tunnel, serverName: hello.serverName) {
-      self.alert(TLSAlert.accessDenied, tunnel, hello, Self.opaqueFailure(rule), rule: rule)
-      return
-    }
-    self.beginTunnel(tunnel, serverName: hello.serverName, first: hello.raw)
+    self.beginTunnel(tunnel, hello, learned: reason == .learned)
   }
 
   /// Bytes after CONNECT that are no TLS: HTTP, or a stream.
@@ -52,7 +52,7 @@ extension ConnectionMachine {
     if let serverName { hosts.append(.name(serverName)) }
     return self.context.policy.undecryptedVerdict(
       for: MessageFacts(
-        device: self.device,
+        device: self.judgedDevice,
         hosts: hosts,
         port: tunnel.authority.port,
         address: tunnel.target?.address,
@@ -61,7 +61,8 @@ extension ConnectionMachine {
     )
   }
 
-  private func beginTunnel(_ tunnel: Tunnel, serverName: Hostname?, first: Bytes) {
+  private func beginTunnel(_ tunnel: Tunnel, _ hello: HelloFacts, learned: Bool) {
+    let serverName = hello.serverName
     let facts = self.facts(
       authority: tunnel.authority,
       serverName: serverName,
@@ -77,6 +78,7 @@ extension ConnectionMachine {
       tunnel: tunnel,
       serverName: serverName,
       policy: self.context.policy,
+      learnedHost: learned ? Self.leafHost(tunnel, hello) : nil,
       verdict: tunnel.decision?.verdict ?? .pass
     )
     self.record(
@@ -96,17 +98,33 @@ extension ConnectionMachine {
     self.resume(.down, .waiting)
     let early = self.earlyServerBytes
     self.earlyServerBytes = Bytes()
-    self.relayTunnel(first, direction: .request)
+    self.relayTunnel(hello.raw, direction: .request)
     let waiting = self.earlyClientBytes
     self.earlyClientBytes = Bytes()
     self.relayTunnel(waiting, direction: .request)
     self.relayTunnel(early, direction: .response)
   }
 
+  /// Ends a tunnel that is open for a device's refusals, once these are forgotten or revoked.
+  func endTunnelOverTime() {
+    guard let host = self.tunnelFlow?.learnedHost,
+      !self.context.trust.isLearned(self.device, host, at: self.now.wall)
+    else { return }
+    self.finish(
+      FlowFailure(
+        .opaque,
+        origin: .internal,
+        detail: "\(host) is to be intercepted again: its passthrough is over"
+      ),
+      mode: .abort
+    )
+  }
+
   /// Asks rules that were reloaded about a tunnel that is open; ends it where one forbids it now.
   func judgeTunnelAgain() {
     guard var flow = self.tunnelFlow, flow.policy !== self.context.policy else { return }
     flow.policy = self.context.policy
+    flow.tunnel.judgeAgain(by: self.context.policy)
     self.tunnelFlow = flow
     guard let rule = self.undecryptedRule(flow.tunnel, serverName: flow.serverName) else { return }
     self.tunnelFlow?.verdict = Verdict(decided: .block, applied: .block, rule: rule)
@@ -154,10 +172,12 @@ extension ConnectionMachine {
 struct TunnelFlow {
   let flow: FlowID
   let isRecorded: Bool
-  let tunnel: Tunnel
+  var tunnel: Tunnel
   let serverName: Hostname?
   /// The rules that let it through last.
   var policy: PolicySnapshot
+  /// The host that the device refuses to have intercepted, if that is why.
+  let learnedHost: Host?
   var verdict: Verdict
   var sent: UInt64 = 0
   var received: UInt64 = 0

@@ -9,7 +9,7 @@ import TideTLS
 /// in between, a host is relayed undecrypted for a while, so that the app works; what was learned of a device
 /// before it trusted us is forgotten with its first acceptance, because the CA was the reason.
 ///
-/// Bounded: the pair of device and host that was heard of least recently is forgotten first.
+/// Bounded: of the device with the most hosts, the one that was heard of least recently is forgotten first.
 public final class TrustLedger: Sendable {
   /// When a host that refuses our leaves is relayed (`tls.learn_passthrough`).
   public struct Learning: Sendable {
@@ -118,12 +118,13 @@ public final class TrustLedger: Sendable {
     }
   }
 
-  /// The device refused the leaf for a host.
+  /// The device refused the leaf for a host; `teaches` says whether relaying the host could mend that.
   func refused(
     _ device: String,
     _ host: Host,
     _ refusal: LeafRefusal,
     issuer: LeafIssuer,
+    teaches: Bool = true,
     at now: WallTime
   ) -> RefusalReport? {
     self.state.withLock { state in
@@ -150,7 +151,7 @@ public final class TrustLedger: Sendable {
       entry.kind = kind
       entry.words = refusal.words
       var isLearned = false
-      if Self.isAboutLeaf(refusal) {
+      if teaches, Self.isAboutLeaf(refusal) {
         entry.refusals += 1
         if entry.refusals >= self.learning.after {
           entry.until = now.advanced(bySeconds: self.learning.duration)
@@ -254,14 +255,23 @@ public final class TrustLedger: Sendable {
     let count =
       entry.silences + entry.refusals > 1
       ? ", \(entry.silences + entry.refusals) times in a row" : ""
-    let learned = entry.until.map { "; relayed undecrypted until \($0.rfc3339)" } ?? ""
+    let learned =
+      entry.until.map { "; not intercepted until \($0.rfc3339), where no rule forbids that" } ?? ""
     return "\(what) (\(entry.words)\(count))\(learned)"
   }
 
-  /// Forgets the eighth that was heard of least recently, once there are too many.
+  /// Forgets an eighth of what there is too much of, the device with the most pairs paying first.
+  ///
+  /// So a device, or an app on it, that refuses thousands of names loses its own and not another's.
   private static func trim(_ state: inout State, to capacity: Int) {
     if state.entries.count > capacity {
-      let oldest = state.entries.sorted { $0.value.lastHeard < $1.value.lastHeard }
+      var counts: [String: Int] = [:]
+      for pair in state.entries.keys { counts[pair.device, default: 0] += 1 }
+      let oldest = state.entries.sorted { first, second in
+        let shares = (counts[first.key.device] ?? 0, counts[second.key.device] ?? 0)
+        if shares.0 != shares.1 { return shares.0 > shares.1 }
+        return first.value.lastHeard < second.value.lastHeard
+      }
       for (pair, _) in oldest.prefix(max(1, capacity / 8)) { state.entries[pair] = nil }
     }
     if state.devices.count > capacity {

@@ -67,6 +67,24 @@ extension TLSSession {
     resuming.sessions.forget(resuming.key)
   }
 
+  /// Ends what goes on from a certificate that the handshake has shown to be revoked.
+  ///
+  /// Only if nothing else was wrong: anybody can say anything of a chain that is not verified.
+  func heedRevocation() {
+    guard let verification = self.peerRecord.verification,
+      verification.error == Int(X509_V_ERR_CERT_REVOKED)
+    else { return }
+    self.endSessions(withRevoked: verification.depth)
+  }
+
+  /// Has no session of any device go on from a certificate of this one's path, which is revoked.
+  func endSessions(withRevoked depth: Int) {
+    guard case .client(let context) = self.role, let sessions = context.sessions,
+      self.peerRecord.path.indices.contains(depth)
+    else { return }
+    sessions.revoke(self.peerRecord.path[depth])
+  }
+
   /// Takes a copy of a session that the upstream can go on from.
   func received(_ session: OpaquePointer) {
     guard self.resuming != nil, let ticket = unsafe UpstreamTicket(copying: session) else { return }
@@ -89,14 +107,16 @@ extension TLSSession {
     self.resuming?.tickets = []
     guard let proof = self.proof(resuming) else { return }
     for ticket in resuming.tickets {
-      resuming.sessions.keep(KeptSession(ticket: ticket, proof: proof), for: resuming.key)
+      let session = KeptSession(ticket: ticket, proof: proof)
+      resuming.sessions.keep(session, for: resuming.key, at: resuming.startedAt)
     }
   }
 
   /// What this session may hand down; nil if the upstream is not to be trusted.
   private func proof(_ resuming: Resuming) -> KeptSession.Proof? {
-    if self.isResumed { return resuming.offered?.proof }
+    // Of a resumed session too: somebody may have been asked anew.
     guard self.peerRecord.holds(at: resuming.startedAt) else { return nil }
+    if self.isResumed { return resuming.offered?.proof }
     return KeptSession.Proof(
       peer: self.peerRecord,
       wantsClientCertificate: self.wantsClientCertificate,

@@ -5,12 +5,26 @@ import TideCore
 @safe final class RevocationList {
   /// What a list says about a certificate.
   enum Answer {
-    /// It is of another issuer, of another key of that name, or for other certificates.
+    /// It is of another issuer.
     case unrelated
     /// It does not list the certificate, and will be renewed then.
     case good(until: WallTime)
     /// It does not list the certificate, but its time is over or has not come.
     case stale(String)
+    /// It lists the certificate.
+    case revoked(String)
+    /// It carries the issuer's name but not its signature.
+    case forged
+    /// Nothing that could be relied on.
+    case unusable(String)
+  }
+
+  /// What a list says about a certificate at any time.
+  enum Verdict {
+    /// It is of another issuer.
+    case unrelated
+    /// It covers the certificate and does not list it.
+    case unlisted
     /// It lists the certificate.
     case revoked(String)
     /// It carries the issuer's name but not its signature.
@@ -49,12 +63,14 @@ import TideCore
 
   /// Reads files, each of one or more lists in PEM or of one in DER.
   ///
-  /// - Throws: `.certificate` for one that is neither, by its place in the configuration.
+  /// - Throws: `.certificate` for one that is neither or signed too weakly, by its place in the
+  ///   configuration.
   static func parse(files: [[UInt8]]) throws(TLSFailure) -> [RevocationList] {
     var lists: [RevocationList] = []
     for (index, file) in files.enumerated() {
       let origin = "crls[\(index)]"
       if let list = Self.parse(der: file, origin: origin) {
+        try list.checkSignature()
         lists.append(list)
         continue
       }
@@ -62,7 +78,9 @@ import TideCore
       let countBefore = lists.count
       ErrorQueue.clear()
       while let handle = unsafe PEM_read_bio_X509_CRL(memory.handle, nil, refusePassphrase, nil) {
-        lists.append(unsafe RevocationList(owning: handle, origin: origin))
+        let list = unsafe RevocationList(owning: handle, origin: origin)
+        try list.checkSignature()
+        lists.append(list)
       }
       let isAtEnd = ErrorQueue.first.map { ERR_GET_REASON($0) == PEM_R_NO_START_LINE } ?? true
       guard isAtEnd, lists.count > countBefore else {
@@ -73,51 +91,58 @@ import TideCore
     return lists
   }
 
-  /// When it was made.
-  var thisUpdate: WallTime { unsafe WallTime(asn1: X509_CRL_get0_lastUpdate(self.handle)) }
+  /// Refuses a list that would never be relied on: whoever configured it wants it to count.
+  private func checkSignature() throws(TLSFailure) {
+    guard let defect = self.signatureDefect else { return }
+    ErrorQueue.clear()
+    throw TLSFailure(.certificate, detail: "\(self.origin) cannot be relied on: \(defect)")
+  }
 
-  /// When the next one is due; nil if it does not say.
-  var nextUpdate: WallTime? {
-    guard let time = unsafe X509_CRL_get0_nextUpdate(self.handle) else { return nil }
-    return unsafe WallTime(asn1: time)
+  /// When it was made, and when the next one is due.
+  var times: Times {
+    let next = unsafe X509_CRL_get0_nextUpdate(self.handle)
+    return unsafe Times(
+      thisUpdate: WallTime(asn1: X509_CRL_get0_lastUpdate(self.handle)),
+      nextUpdate: next.map { unsafe WallTime(asn1: $0) }
+    )
+  }
+
+  /// Why its signature is not relied on, whoever made it; nil if it may be.
+  var signatureDefect: String? {
+    var algorithm: UnsafePointer<X509_ALGOR>?
+    unsafe X509_CRL_get0_signature(self.handle, nil, &algorithm)
+    return unsafe SignatureStrength.defect(algorithm)
   }
 
   /// Asks the list about `certificate`.
   ///
   /// OpenSSL judges whether the list covers the certificate (issuing distribution points, unknown
   /// critical extensions, the issuer's right to sign it), in a verification of its own, so that what it
-  /// says never hides what is wrong with the chain. Times are judged here.
-  func answer(
-    on certificate: X509Certificate,
-    by issuer: X509Certificate,
-    at now: WallTime
-  ) -> Answer {
+  /// says never hides what is wrong with the chain. Times are judged by `Times`.
+  func verdict(on certificate: X509Certificate, by issuer: X509Certificate) -> Verdict {
     guard self.isRelated(to: issuer) else { return .unrelated }
     defer { ErrorQueue.clear() }
     switch self.error(about: certificate, by: issuer) {
     case X509_V_OK:
-      break
+      guard self.hasReadableScope else {
+        return .unusable("it cannot be read for which certificates it is")
+      }
+      return self.signatureDefect.map { .unusable($0) } ?? .unlisted
     case X509_V_ERR_CERT_REVOKED:
-      return .revoked(self.entry(of: certificate))
+      return self.signatureDefect.map { .unusable($0) } ?? .revoked(self.entry(of: certificate))
     case X509_V_ERR_CRL_SIGNATURE_FAILURE:
       return .forged
     case X509_V_ERR_DIFFERENT_CRL_SCOPE, X509_V_ERR_UNABLE_TO_GET_CRL,
       X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
-      return .unrelated
+      let reason = "it does not cover the certificate"
+      return self.partialVerdict(on: certificate, by: issuer, unusedFor: reason)
     case let error:
-      return .unusable(unsafe String(cString: X509_verify_cert_error_string(Int(error))))
+      let reason = unsafe String(cString: X509_verify_cert_error_string(Int(error)))
+      return self.partialVerdict(on: certificate, by: issuer, unusedFor: reason)
     }
-    guard self.thisUpdate <= now.advanced(bySeconds: RevocationTimes.skew) else {
-      return .stale("not yet valid")
-    }
-    guard let nextUpdate = self.nextUpdate else { return .stale("without an end") }
-    guard now < nextUpdate.advanced(bySeconds: RevocationTimes.skew) else {
-      return .stale("out of date since \(nextUpdate.rfc3339)")
-    }
-    return .good(until: nextUpdate)
   }
 
-  /// Whether the list has the issuer's name; of several keys by that name OpenSSL knows the list's.
+  /// Whether the list has the issuer's name, of whose keys OpenSSL knows the list's.
   private func isRelated(to issuer: X509Certificate) -> Bool {
     let name = unsafe X509_CRL_get_issuer(self.handle)
     return unsafe X509_NAME_cmp(name, X509_get_subject_name(issuer.handle)) == 0
@@ -146,7 +171,7 @@ import TideCore
   }
 
   /// Since when and why the list has revoked a certificate.
-  private func entry(of certificate: X509Certificate) -> String {
+  func entry(of certificate: X509Certificate) -> String {
     var entry: OpaquePointer?
     guard unsafe X509_CRL_get0_by_cert(self.handle, &entry, certificate.handle) > 0 else {
       return ""
@@ -159,6 +184,39 @@ import TideCore
       unsafe ASN1_ENUMERATED_free(value)
     }
     return RevocationTimes.text(since: since, reason: reason)
+  }
+}
+
+extension RevocationList {
+  /// While a list holds.
+  struct Times {
+    /// When it was made.
+    let thisUpdate: WallTime
+    /// When the next one is due; nil if it does not say.
+    let nextUpdate: WallTime?
+
+    /// What a list of these times vouches for, at most.
+    func answer(at now: WallTime) -> Answer {
+      guard self.thisUpdate <= now.advanced(bySeconds: RevocationTimes.skew) else {
+        return .stale("not yet valid")
+      }
+      guard let nextUpdate = self.nextUpdate else { return .stale("without an end") }
+      guard now < nextUpdate.advanced(bySeconds: RevocationTimes.skew) else {
+        return .stale("out of date since \(nextUpdate.rfc3339)")
+      }
+      return .good(until: nextUpdate)
+    }
+
+    /// What a list's verdict comes to: what is revoked stays so, whatever the list's end.
+    func answer(_ verdict: Verdict, at now: WallTime) -> Answer {
+      switch verdict {
+      case .unlisted: self.answer(at: now)
+      case .revoked(let reason): .revoked(reason)
+      case .unrelated: .unrelated
+      case .forged: .forged
+      case .unusable(let reason): .unusable(reason)
+      }
+    }
   }
 }
 

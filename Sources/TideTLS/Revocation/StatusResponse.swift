@@ -7,7 +7,8 @@ import TideCore
   enum Answer {
     case good(until: WallTime)
     case revoked(String)
-    /// The responder does not know, declines, or its answer's time is over: nothing was learned.
+    /// The responder does not know, declines, signs too weakly, or its answer's time is over: nothing
+    /// was learned.
     case silent(String)
     /// It is not what a responder of the issuer makes.
     case defective(String)
@@ -57,13 +58,30 @@ import TideCore
       return .defective("not a basic OCSP response")
     }
     defer { unsafe OCSP_BASICRESP_free(basic) }
-    if let reason = unsafe Self.signatureDefect(of: basic, issuer) { return .defective(reason) }
+    if let reason = unsafe Self.signatureDefect(of: basic, issuer) {
+      // Where it is only that the responder's certificate has ended, with or since its answer: what is
+      // revoked stays so, and what says nothing any more may have been good in its time.
+      guard unsafe Self.signatureDefect(of: basic, issuer, atAnyTime: true) == nil else {
+        return .defective(reason)
+      }
+      let answer = unsafe Self.single(in: basic, certificate, issuer, now)
+      if case .good = answer { return .defective(reason) }
+      return unsafe SignatureStrength.defect(OCSP_resp_get0_tbs_sigalg(basic)).map { .silent($0) }
+        ?? answer
+    }
+    if let reason = unsafe SignatureStrength.defect(OCSP_resp_get0_tbs_sigalg(basic)) {
+      return .silent(reason)
+    }
     return unsafe Self.single(in: basic, certificate, issuer, now)
   }
 
   /// Why a response is not to be relied on; nil if it is.
-  private static func signatureDefect(of basic: OpaquePointer, _ issuer: X509Certificate) -> String?
-  {
+  private static func signatureDefect(
+    of basic: OpaquePointer,
+    _ issuer: X509Certificate,
+    atAnyTime: Bool = false
+  ) -> String? {
+    ErrorQueue.clear()
     let store = unsafe X509_STORE_new()
     let helpers = unsafe OPENSSL_sk_new_null()
     defer {
@@ -74,7 +92,8 @@ import TideCore
       unsafe OPENSSL_sk_push(helpers, UnsafeRawPointer(issuer.handle)) > 0
     else { return "memory" }
     // The issuer is the anchor here: it has been verified with the chain.
-    unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+    let timeless = atAnyTime ? X509_V_FLAG_NO_CHECK_TIME : 0
+    unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN | timeless))
     unsafe X509_VERIFY_PARAM_set_auth_level(X509_STORE_get0_param(store), 2)
     // A root that is marked as trusted for OCSP in general is not the issuer.
     let flags = UInt(OCSP_NOEXPLICIT)

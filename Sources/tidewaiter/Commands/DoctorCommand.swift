@@ -74,15 +74,15 @@ struct DoctorCommand: AsyncParsableCommand {
       )
       return "\(names); \(plan.needleCount) needles in \(plan.automatonSize >> 10) KiB"
     }
-    if let running = RunningReport(configuration) {
-      for (name, detail) in running.rows { check(name) { detail } }
-    } else {
-      do throws(EngineFailure) {
-        _ = try await NIOEngine.claim(configuration.listen.proxy)
-        let listen = configuration.listen.proxy.map(\.description).joined(separator: ", ")
-        checks.append(Check(check: "listen", ok: true, detail: listen))
-      } catch {
-        checks.append(Check(check: "listen", ok: false, detail: error.description))
+    do throws(ControlFailure) {
+      for (name, detail) in try RunningReport(configuration).rows { check(name) { detail } }
+    } catch {
+      switch error.code {
+      case .notRunning: checks.append(await Self.listening(configuration))
+      case .alreadyRunning, .refused, .malformed, .timeOut, .system:
+        // There may be one: nothing it would have said of itself or of devices was seen.
+        let detail = "the proxy's own report cannot be had: \(error.detail)"
+        checks.append(Check(check: "running", ok: false, detail: detail))
       }
     }
     check("limits") { "not seen: QUIC, VPNs, private DNS, cellular data, apps that pin" }
@@ -98,6 +98,17 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     if checks.contains(where: { !$0.ok }) {
       throw ExitCode(CommandFailure.Code.problem.rawValue)
+    }
+  }
+
+  /// Whether the proxy's ports are free.
+  private static func listening(_ configuration: Configuration) async -> Check {
+    do throws(EngineFailure) {
+      _ = try await NIOEngine.claim(configuration.listen.proxy)
+      let listen = configuration.listen.proxy.map(\.description).joined(separator: ", ")
+      return Check(check: "listen", ok: true, detail: listen)
+    } catch {
+      return Check(check: "listen", ok: false, detail: error.description)
     }
   }
 
@@ -127,23 +138,20 @@ struct DoctorCommand: AsyncParsableCommand {
   }
 }
 
-/// What the running proxy says of itself and of what it learned of devices; nil if none runs.
+/// What the running proxy says of itself and of what it learned of devices.
 private struct RunningReport {
   /// A name and what there is to say.
   let rows: [(String, String)]
 
-  init?(_ configuration: Configuration) {
-    let reply: ControlReply
-    do throws(ControlFailure) {
-      reply = try ControlClient.send(
-        .status,
-        socketPath: configuration.caseFolder.directory + "/control.sock",
-        patience: .seconds(3)
-      )
-    } catch {
-      // No proxy, or one that is not ours to ask: then `listen` says who holds the port.
-      return nil
-    }
+  /// Asks it.
+  ///
+  /// - Throws: `.notRunning` if there is none, and why one that may be there did not answer.
+  init(_ configuration: Configuration) throws(ControlFailure) {
+    let reply = try ControlClient.send(
+      .status,
+      socketPath: configuration.caseFolder.directory + "/control.sock",
+      patience: .seconds(3)
+    )
     var rows: [(String, String)] = []
     func row(_ name: String, _ key: String, _ words: String = "") {
       switch reply.status[key] {

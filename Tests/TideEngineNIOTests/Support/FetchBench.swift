@@ -107,8 +107,7 @@ final class FetchBench: Sendable {
     let runner = self.runner
     self.loop.execute {
       runner.value.fetches.begin(
-        request,
-        limit: limit,
+        Fetch.Key(request: request, limit: limit, device: "phone"),
         for: Fetch.Waiter(owner: owner) { promise.succeed($0) }
       )
     }

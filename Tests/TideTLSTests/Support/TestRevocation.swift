@@ -18,6 +18,8 @@ struct TestStatus {
   var digest = "SHA1"
   /// An extension of the single response.
   var timestamps: [UInt8]?
+  /// The digest that is signed.
+  var signature = "SHA256"
 
   /// The response about each of `identities`, which `issuer` has signed, in DER.
   func response(_ identities: TestIdentity..., issuer: TestIdentity) -> [UInt8] {
@@ -58,7 +60,7 @@ struct TestStatus {
       basic,
       signer.certificate.handle,
       signer.key.handle,
-      EVP_sha256(),
+      EVP_get_digestbyname(self.signature),
       nil,
       0
     )
@@ -84,6 +86,12 @@ struct TestList {
   /// Who signs in the issuer's name; nil for the issuer.
   var signer: TestIdentity?
   var extensions: [CertificateExtension] = []
+  /// The digest that is signed; nil for a scheme with its own.
+  var signature: String? = "SHA256"
+  /// Whether an RSA key signs by RSASSA-PSS.
+  var isPSS = false
+  /// Why everything is on it, as RFC 5280 §5.3.1 counts: keyCompromise.
+  var reason = 1
 
   /// The list of `issuer` with `revoked`, in DER.
   func list(_ revoked: TestIdentity..., issuer: TestIdentity) -> [UInt8] {
@@ -123,7 +131,7 @@ struct TestList {
       )
       unsafe X509_REVOKED_set_revocationDate(entry, from)
       let reason = unsafe ASN1_ENUMERATED_new()
-      unsafe ASN1_ENUMERATED_set(reason, 1)
+      unsafe ASN1_ENUMERATED_set(reason, self.reason)
       unsafe X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, reason, 0, 0)
       unsafe ASN1_ENUMERATED_free(reason)
       unsafe X509_CRL_add0_revoked(list, entry)
@@ -139,7 +147,14 @@ struct TestList {
       unsafe X509_EXTENSION_free(made)
       unsafe ASN1_OCTET_STRING_free(value)
     }
-    unsafe X509_CRL_sign(list, (self.signer ?? issuer).key.handle, EVP_sha256())
+    let signing = unsafe EVP_MD_CTX_new()
+    defer { unsafe EVP_MD_CTX_free(signing) }
+    var method: OpaquePointer?
+    let digest = unsafe self.signature.map { unsafe EVP_get_digestbyname($0) }
+    let key = (self.signer ?? issuer).key
+    unsafe EVP_DigestSignInit(signing, &method, digest ?? nil, nil, key.handle)
+    if self.isPSS { unsafe EVP_PKEY_CTX_set_rsa_padding(method, RSA_PKCS1_PSS_PADDING) }
+    unsafe X509_CRL_sign_ctx(list, signing)
     return unsafe write(list)
   }
 }
@@ -207,4 +222,29 @@ extension SessionPair {
 
   /// What the client has to say about revocation.
   var revocation: HandshakeFacts.Revocation? { self.client.facts.peer?.revocation }
+}
+
+extension CertificateExtension {
+  /// `authorityInfoAccess` (RFC 5280 §4.2.2.1) with OCSP responders.
+  static func responders(_ urls: String...) -> CertificateExtension {
+    let method: [UInt8] = [0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01]
+    return CertificateExtension(
+      kind: NID_info_access,
+      isCritical: false,
+      value: Self.element(
+        0x30,
+        urls.flatMap { Self.element(0x30, method + Self.element(0x86, Array($0.utf8))) }
+      )
+    )
+  }
+
+  /// `cRLDistributionPoints` (RFC 5280 §4.2.1.13) with one address.
+  static func distribution(_ url: String) -> CertificateExtension {
+    let name = Self.element(0xA0, Self.element(0xA0, Self.element(0x86, Array(url.utf8))))
+    return CertificateExtension(
+      kind: NID_crl_distribution_points,
+      isCritical: false,
+      value: Self.element(0x30, Self.element(0x30, name))
+    )
+  }
 }
