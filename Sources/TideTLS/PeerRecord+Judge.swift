@@ -64,21 +64,17 @@ extension PeerRecord {
     return defect
   }
 
-  /// Judges the staple, or that there is none.
+  /// Judges the path's leaf by the staple, or by there being none.
   ///
   /// - Returns: why the chain is not to be trusted; nil if the staple does not speak against it.
-  mutating func judge(staple: Bytes?, at now: WallTime) -> Defect? {
-    let path = self.path.prefix(2).compactMap { try? X509Certificate.parse(der: $0.array) }
+  mutating func judge(_ path: [X509Certificate], by staple: Bytes?, at now: WallTime) -> Defect? {
     // A leaf that is an anchor itself is its own issuer.
-    guard let leaf = path.first, let issuer = path.last else { return nil }
+    guard let leaf = path.first, let issuer = path.prefix(2).last else { return nil }
     guard path.count > 1 || self.verification?.isTrusted == true else {
       if staple != nil { self.note(nil, source: nil, "the staple: its issuer is not known") }
       return nil
     }
-    let isDemanded = self.path.dropLast(self.path.count > 1 ? 1 : 0).contains {
-      // What does not parse again would not have been verified.
-      (try? X509Certificate.parse(der: $0.array))?.demandsStaple == true
-    }
+    let isDemanded = path.dropLast(path.count > 1 ? 1 : 0).contains(where: \.demandsStaple)
     let missing: String
     if let staple {
       let answer =

@@ -76,7 +76,7 @@ extension SessionCallbacks {
     case .off:
       if staple != nil { record.note(nil, source: nil, "a staple was shown and not judged") }
     case .staple, .fetch:
-      defect = record.judge(staple: staple, at: .systemNow)
+      defect = record.judge(session.verifiedPath, by: staple, at: .systemNow)
     }
     if let defect, record.verification?.isTrusted != false {
       record.verification = Verification(

@@ -32,7 +32,7 @@ extension TLSSession {
       let staple =
         unsafe count > 0 ? start.map { unsafe Bytes(copying: .init(start: $0, count: count)) } : nil
       var record = self.peerRecord
-      return record.judge(staple: staple, at: .systemNow) == nil
+      return record.judge(self.verifiedPath, by: staple, at: .systemNow) == nil
     }
   }
 

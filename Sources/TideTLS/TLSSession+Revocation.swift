@@ -14,12 +14,17 @@ extension TLSSession {
     guard case .client(let context) = self.role, case .fetch = context.revocation,
       self.isEstablished, self.peerRecord.verification?.isTrusted == true
     else { return [] }
-    let path = self.peerRecord.path.compactMap { try? X509Certificate.parse(der: $0.array) }
+    let record = self.peerRecord
+    // Where all are vouched for, as in most resumed sessions, no certificate need be read.
+    guard record.path.indices.dropLast().contains(where: { record.vouched[$0] == nil }) else {
+      return []
+    }
+    let path = record.path.compactMap { try? X509Certificate.parse(der: $0.array) }
     // A path that was verified parses again.
-    guard !path.isEmpty, path.count == self.peerRecord.path.count else { return [] }
+    guard path.count == record.path.count else { return [] }
     var queries: [RevocationQuery] = []
     for (depth, (certificate, issuer)) in zip(path, path[1...]).enumerated()
-    where self.peerRecord.vouched[depth] == nil && queries.count < Self.mostQueries {
+    where record.vouched[depth] == nil && queries.count < Self.mostQueries {
       let query = RevocationPoints.query(about: certificate, by: issuer, depth: depth)
       if let query { queries.append(query) }
     }

@@ -373,6 +373,8 @@ class AlternativeServices(StreamTest):
                 for _ in range(3):
                     answer = proxy.fetch(NAME, server.port, "/alternative")
                     self.assertEqual((answer.all("Alt-Svc"), answer.get("X-Kept")), ([], "yes"))
-                rows = eventually(lambda: self.coverage(proxy))
+                # the tests' root is no public one, which is counted too
+                rows = eventually(
+                    lambda: [row for row in self.coverage(proxy) or [] if row["kind"] != "private-root"])
                 self.assertTrue(rows)
-                self.assertEqual({row["kind"] for row in rows}, {"alternative-service", "private-root"})
+                self.assertEqual({row["kind"] for row in rows}, {"alternative-service"})

@@ -20,10 +20,8 @@ final class UpstreamSettlement {
     self.tls = tls
     self.since = since
     // In TLS 1.3 it says so after our side of the handshake is over (RFC 8446 §4.4.2.4).
-    let peer = tls.facts.peer
     self.awaitsServer =
-      tls.negotiatedVersion >= 0x0304 && peer?.wantsClientCertificate == true
-      && peer?.gotClientCertificate == false
+      tls.negotiatedVersion >= 0x0304 && tls.wantsClientCertificate && !tls.gotClientCertificate
   }
 }
 
