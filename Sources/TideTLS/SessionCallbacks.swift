@@ -47,9 +47,6 @@ enum SessionCallbacks {
     return 1
   }
 
-  /// Says that there is no client certificate, as `certificate` had none.
-  static func clientCertificate(_ ssl: OpaquePointer?) -> Int32 { 0 }
-
   /// Takes a line of the key log.
   static func secret(_ ssl: OpaquePointer?, _ line: UnsafePointer<CChar>?) {
     guard let line = unsafe line else { return }

@@ -58,7 +58,6 @@ public enum VerificationMode: Sendable {
   ///   - publicRoots: by which a private root is told; nil if nobody knows.
   ///   - identities: who we are to upstreams that ask; the first one for a host is shown.
   ///   - sessions: where sessions are kept to be resumed; nil to resume none.
-  ///   - keepsSecrets: whether sessions keep their key log for `takeSecrets`.
   /// - Throws: `.certificate` if the roots, a refused certificate or a list cannot be read, which it
   ///   names; `.internal`.
   public init(
@@ -69,8 +68,7 @@ public enum VerificationMode: Sendable {
     crls: [[UInt8]] = [],
     publicRoots: PublicRoots? = nil,
     identities: [ClientIdentity] = [],
-    sessions: UpstreamSessions? = nil,
-    keepsSecrets: Bool = false
+    sessions: UpstreamSessions? = nil
   ) throws(TLSFailure) {
     self.mode = mode
     self.revocation = revocation
@@ -91,9 +89,6 @@ public enum VerificationMode: Sendable {
     unsafe X509_VERIFY_PARAM_set_depth(parameters, Self.mostIntermediates)
     unsafe tide_ssl_ctx_set_largest_chain(self.handle, Self.largestChain)
     self.setCallbacks()
-    if keepsSecrets {
-      unsafe SSL_CTX_set_keylog_callback(self.handle) { unsafe SessionCallbacks.secret($0, $1) }
-    }
     try self.trust(roots)
   }
 
@@ -116,12 +111,6 @@ public enum VerificationMode: Sendable {
       self.handle,
       { ssl, _ in unsafe SessionCallbacks.certificate(ssl) },
       nil
-    )
-    unsafe SSL_CTX_set_client_cert_cb(
-      self.handle,
-      { ssl, _, _ in
-        unsafe SessionCallbacks.clientCertificate(ssl)
-      }
     )
   }
 

@@ -137,13 +137,7 @@ extension ConnectionMachine {
     case .refuse: break
     }
     self.resume(.up, .waiting)
-    self.recordUpstream(open.tls, at: Self.leafHost(open.tunnel, open.hello))
-    self.alert(
-      TLSAlert.certificateRevoked,
-      open.tunnel,
-      open.hello,
-      FlowFailure(.untrustedUpstream, origin: .upstream, detail: "certificate revoked: \(detail)")
-    )
+    self.upstreamHandshakeFailed(TLSFailure.revoked(detail), open.tunnel, open.hello)
     return true
   }
 

@@ -94,8 +94,7 @@ struct Laboratory {
     self.identified = try TLSClientContext(
       roots: .pem(root.pem),
       identities: [identity],
-      sessions: UpstreamSessions(capacity: 8),
-      keepsSecrets: true
+      sessions: UpstreamSessions(capacity: 8)
     )
     self.fetching = try TLSClientContext(roots: .pem(root.pem), revocation: .fetch)
     self.listing = try TLSClientContext(

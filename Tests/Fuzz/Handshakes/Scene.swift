@@ -154,9 +154,9 @@ enum Scene: String, CaseIterable {
       )
       try self.succeed(line, &dice)
       try require(round == 0 || line.client.isResumed, "not resumed")
-      let secrets = line.client.takeSecrets()
-      try require(!secrets.isEmpty && line.client.takeSecrets().isEmpty, "no key log")
-      try require(!line.server.takeSecrets().isEmpty, "no key log of the server's")
+      try require(line.client.takeSecrets().isEmpty, "a key log of the upstream's leg")
+      let secrets = line.server.takeSecrets()
+      try require(!secrets.isEmpty && line.server.takeSecrets().isEmpty, "no key log")
     }
   }
 
