@@ -211,32 +211,24 @@ extension TLSClientContext {
     isVerified: Bool
   ) -> RevocationList.Answer {
     // It does not change, so nothing needs to mark it.
-    let mark = ListMark(Bytes())
-    let name = "configured \(index)"
-    let list = self.lists[index]
-    if isVerified,
-      let answer = self.knownLists.answer(
-        of: name,
-        marked: mark,
+    let (name, mark) = ("configured \(index)", ListMark(Bytes()))
+    return self.known(
+      name,
+      mark,
+      on: certificate,
+      by: issuer,
+      at: now,
+      isVerified: isVerified
+    )
+      ?? self.read(
+        self.lists[index],
+        as: name,
+        mark,
         on: certificate,
         by: issuer,
-        at: now
+        at: now,
+        isVerified: isVerified
       )
-    {
-      return answer
-    }
-    let verdict = list.verdict(on: certificate, by: issuer)
-    if isVerified {
-      self.knownLists.learn(
-        list,
-        as: name,
-        marked: mark,
-        saying: verdict,
-        on: certificate,
-        by: issuer
-      )
-    }
-    return list.times.answer(verdict, at: now)
   }
 
   /// What a list that was fetched says about a certificate.
@@ -258,18 +250,50 @@ extension TLSClientContext {
     isVerified: Bool
   ) -> RevocationList.Answer? {
     let mark = ListMark(bytes)
-    if isVerified,
-      let answer = self.knownLists.answer(
-        of: name,
-        marked: mark,
-        on: certificate,
-        by: issuer,
-        at: now
-      )
-    {
-      return answer
-    }
+    let known = self.known(
+      name,
+      mark,
+      on: certificate,
+      by: issuer,
+      at: now,
+      isVerified: isVerified
+    )
+    if let known { return known }
     guard let list = RevocationList.parse(der: bytes.array, origin: "the list") else { return nil }
+    return self.read(
+      list,
+      as: name,
+      mark,
+      on: certificate,
+      by: issuer,
+      at: now,
+      isVerified: isVerified
+    )
+  }
+
+  /// What is known of a list without reading it; nothing of a certificate that was not verified.
+  private func known(
+    _ name: String,
+    _ mark: ListMark,
+    on certificate: X509Certificate,
+    by issuer: X509Certificate,
+    at now: WallTime,
+    isVerified: Bool
+  ) -> RevocationList.Answer? {
+    guard isVerified else { return nil }
+    return self.knownLists.answer(of: name, marked: mark, on: certificate, by: issuer, at: now)
+  }
+
+  /// Reads a list, and keeps what it says of a certificate that was verified.
+  private func read(
+    _ list: RevocationList,
+    as name: String,
+    _ mark: ListMark,
+    on certificate: X509Certificate,
+    by issuer: X509Certificate,
+    at now: WallTime,
+    isVerified: Bool
+  ) -> RevocationList.Answer {
     let verdict = list.verdict(on: certificate, by: issuer)
     if isVerified {
       self.knownLists.learn(
