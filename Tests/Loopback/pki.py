@@ -37,14 +37,13 @@ def openssl(*arguments, input=None):
 
 
 class PKI:
-    """An authority for origins, and one that nobody trusts."""
+    """The authority of the origins."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidewaiter-pki-"))
         self.lock = threading.Lock()
         self.leaves = {}
-        for name in ("trusted", "other"):
-            self._authority(name)
+        self._authority("trusted")
         self.roots = self.folder / "trusted" / "ca.crt"
 
     def _authority(self, name):
@@ -58,7 +57,7 @@ class PKI:
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def leaf(self, *names, kind="good"):
-        """A chain and a key for `names`; kind: good, expired, self-signed, other-authority."""
+        """A chain and a key for `names`; kind: good or expired."""
         with self.lock:
             if (names, kind) not in self.leaves:
                 self.leaves[names, kind] = self._leaf(names, kind, f"leaf{len(self.leaves)}")
@@ -69,11 +68,7 @@ class PKI:
         alternatives = ",".join(("IP:" if ":" in name or name.replace(".", "").isdigit() else "DNS:") + name for name in names)
         common = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
                   "-subj", f"/CN={names[0]}"]
-        if kind == "self-signed":
-            openssl("req", "-x509", *common, "-out", certificate, "-days", "10",
-                    "-addext", f"subjectAltName={alternatives}")
-            return certificate, key
-        authority = self.folder / ("other" if kind == "other-authority" else "trusted")
+        authority = self.folder / "trusted"
         request, extensions = self.folder / f"{file}.csr", self.folder / f"{file}.ext"
         openssl("req", "-new", *common, "-out", request)
         extensions.write_text(
