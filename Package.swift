@@ -45,6 +45,11 @@ let package = Package(
       providers: [.apt(["libnghttp2-dev"])]
     ),
     .systemLibrary(name: "CCrypt", pkgConfig: "libxcrypt", providers: [.apt(["libcrypt-dev"])]),
+    .systemLibrary(
+      name: "CBrotli",
+      pkgConfig: "libbrotlienc",
+      providers: [.apt(["libbrotli-dev"])]
+    ),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(
       name: "CMaxMindDB",
@@ -67,14 +72,20 @@ let package = Package(
 
     // Rank 1b: C libraries behind Swift types.
     library("TideCrypto", ["TideCore", "COpenSSL", "CCrypt"]),
-    library("TideCoding", ["TideCore", "CZlib", "CZstd"]),
+    library("TideCoding", ["TideCore", "CBrotli", "CZlib", "CZstd"]),
+
+    // Rank 1c: what values travel in.
+    library("TideDecoding", ["TideCore", "TideCoding", "TideCrypto"]),
 
     // Rank 2: one subject each.
     library("TideRegion", ["TideCore", "CMaxMindDB"]),
     library("TidePolicy", ["TideRegion", "TideCore"]),
     library("TideHTTP", ["TideCore", "TideCoding", "TideCrypto", "CNghttp2"]),
     library("TideTLS", ["TideCore", "TideCrypto", "COpenSSL"]),
-    library("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
+    library(
+      "TideInspect",
+      ["TideCore", "TideCoding", "TideCrypto", "TideDecoding", "CVectorscan"]
+    ),
 
     // Rank 3: the proxy, without I/O.
     library(
@@ -93,9 +104,13 @@ let package = Package(
       "TideEvidence",
       ["TideCore", "TideCoding", "TideCrypto", .product(name: "GRDB", package: "GRDB.swift")]
     ),
+    library("TideScan", ["TideCore", "TideProxy", nioCore, nioPosix]),
     library(
       "TideConfig",
-      ["TideCore", "TidePolicy", "TideRegion", .product(name: "Yams", package: "Yams")]
+      [
+        "TideCore", "TideDecoding", "TidePolicy", "TideRegion",
+        .product(name: "Yams", package: "Yams"),
+      ]
     ),
     library("TideControl", ["TideCore", "TideCrypto", "CQREncode"]),
 
@@ -104,7 +119,7 @@ let package = Package(
       name: "tidewaiter",
       dependencies: [
         "TideConfig", "TideControl", "TideCore", "TideCrypto", "TideEngineNIO", "TideEvidence",
-        "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideTLS",
+        "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideScan", "TideTLS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
@@ -126,7 +141,11 @@ let package = Package(
       ]
     ),
     tests("TideTLSTests", ["TideTLS", "TideCore", "COpenSSL"]),
-    tests("TideInspectTests", ["TideInspect", "TideCoding", "TideCrypto", "TideCore"]),
+    tests("TideDecodingTests", ["TideDecoding", "TideCoding", "TideCrypto", "TideCore"]),
+    tests(
+      "TideInspectTests",
+      ["TideInspect", "TideDecoding", "TideCoding", "TideCrypto", "TideCore"]
+    ),
     tests(
       "TideProxyTests",
       [
@@ -141,6 +160,7 @@ let package = Package(
         "TideTLS", nioCore, nioPosix,
       ]
     ),
+    tests("TideScanTests", ["TideScan", "TideCore", "TideProxy", nioCore, nioPosix]),
     tests("TideEvidenceTests", ["TideEvidence", "TideCoding", "TideCrypto", "TideCore"]),
     tests("TideConfigTests", ["TideConfig", "TidePolicy", "TideRegion", "TideCore"]),
     tests("TideControlTests", ["TideControl", "TideCore", "TideCrypto"]),

@@ -29,7 +29,7 @@ public enum Gzip {
     }
   }
 
-  /// Decodes a whole body.
+  /// Decodes a whole body; trailing bytes are refused, so that what decodes is the format and nothing else.
   ///
   /// - Throws: as `GzipDecoder` does.
   public static func decode(
@@ -38,13 +38,6 @@ public enum Gzip {
     limits: DecodingLimits
   ) throws(CodingFailure) -> Bytes {
     var decoder = GzipDecoder(format: format, limits: limits)
-    var pieces: [Bytes] = []
-    try decoder.decode(bytes, &pieces)
-    try decoder.finish()
-    guard pieces.count != 1 else { return pieces[0] }
-    var whole: [UInt8] = []
-    whole.reserveCapacity(decoder.decodedCount)
-    for piece in pieces { whole += piece }
-    return Bytes(whole)
+    return try decoder.decodeWhole(bytes)
   }
 }

@@ -1,7 +1,7 @@
 private import CZstd
 public import TideCore
 
-/// Whole-buffer Zstandard (RFC 8878), for evidence at rest.
+/// Whole-buffer Zstandard (RFC 8878).
 public enum Zstd {
   /// Compresses `bytes` into one frame that states its content size.
   public static func compress(_ bytes: Bytes, level: Int32 = 3) -> Bytes {
@@ -15,7 +15,20 @@ public enum Zstd {
     }
   }
 
-  /// Decompresses exactly one frame whose stated size is at most `maxSize` bytes.
+  /// Decodes a whole body of one or more frames, whether or not they state their size.
+  ///
+  /// Trailing bytes are refused, so that what decodes is Zstandard and nothing else.
+  ///
+  /// - Throws: as `ZstdDecoder` does.
+  public static func decode(
+    _ bytes: Bytes,
+    limits: DecodingLimits
+  ) throws(CodingFailure) -> Bytes {
+    var decoder = ZstdDecoder(limits: limits)
+    return try decoder.decodeWhole(bytes)
+  }
+
+  /// Decompresses exactly one frame, as `compress` makes it, whose stated size is at most `maxSize` bytes.
   ///
   /// A frame that does not state its size is refused: `compress` always states it, and room is made
   /// before the first byte is decoded.

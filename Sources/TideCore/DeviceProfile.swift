@@ -8,6 +8,28 @@ public struct DeviceProfile: Hashable, Sendable {
   public let users: [String]
   /// The values to search for, by kind, canaries included.
   public let identifiers: [Identifier]
+  /// Keys under which apps' vendors encrypt payloads inside TLS (`sdk_keys`).
+  public let sdkKeys: [SDKKey]
+
+  /// One key of a vendor's, as the profile writes it.
+  public struct SDKKey: Hashable, Sendable {
+    /// What it is called in findings.
+    public let name: String
+    /// The cipher, such as `AES-128-ECB-PKCS7`.
+    public let algorithm: String
+    /// The key's bytes.
+    public let key: [UInt8]
+    /// The initialisation vector; nil if there is none, or if it stands before the ciphertext.
+    public let iv: [UInt8]?
+
+    /// Joins a key.
+    public init(name: String, algorithm: String, key: [UInt8], iv: [UInt8]? = nil) {
+      self.name = name
+      self.algorithm = algorithm
+      self.key = key
+      self.iv = iv
+    }
+  }
 
   /// One value of the owner's.
   public struct Identifier: Hashable, Sendable {
@@ -28,11 +50,13 @@ public struct DeviceProfile: Hashable, Sendable {
     name: String,
     addresses: [CIDR],
     users: [String] = [],
-    identifiers: [Identifier]
+    identifiers: [Identifier],
+    sdkKeys: [SDKKey] = []
   ) {
     self.name = name
     self.addresses = addresses
     self.users = users
     self.identifiers = identifiers
+    self.sdkKeys = sdkKeys
   }
 }

@@ -16,6 +16,15 @@ public struct Limits: Sendable {
   public var decodedBytes = 8 << 20
   /// The most decoded bytes per encoded byte.
   public var decodedRatio = 100
+  /// The most layers inside each other that are opened.
+  public var decodedDepth = 8
+  /// The most places inside the containers of one message that are looked at one by one.
+  public var decodedNodes = 200_000
+  /// How long opening the layers of one message in one direction may take, in nanoseconds.
+  public var decodedTime: UInt64 = 250_000_000
+  /// The most decoded bytes that a loop's messages gather to be opened at their ends; beyond it those of
+  /// a message are searched as they pass and not opened, which its record says.
+  public var gatheredPerLoop = 64 << 20
   /// The output queue of a leg above which the other leg is not read.
   public var outputHigh = 256 << 10
   /// The output queue of a leg below which the other leg is read again.
@@ -38,6 +47,9 @@ public struct Limits: Sendable {
   public var resetBurst = 500
   /// How many resets a second are always allowed.
   public var resetsPerSecond = 50
+  /// The most frames of one WebSocket message that are held where a block rule may fire on it; beyond it
+  /// the rule's `otherwise`.
+  public var heldFrames = 8_192
   /// The most payload bytes of one WebSocket message that are kept for its record; the rest is in the
   /// flow's bodies.
   public var messageBytes = 1 << 20
@@ -45,7 +57,7 @@ public struct Limits: Sendable {
   public var connectionsPerLoop = 4_096
   /// The most leaves in a loop's cache; the least recently used goes first.
   public var leaves = 1_024
-  /// The most candidates that are judged and dialled for one name.
+  /// The most addresses of one name that are dialled, one after the other; all of them are judged.
   public var candidates = 16
 
   /// The defaults.

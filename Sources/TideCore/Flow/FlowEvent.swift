@@ -201,6 +201,8 @@ public struct SocketMessage: Sendable {
 public enum FlowEvent: Sendable {
   /// A device connected.
   case connectionOpened(ConnectionID, client: IPAddress, device: String, time: WallTime)
+  /// A name was looked up: a destination's, or one that only adds a verdict.
+  case lookedUp(ConnectionID, Hostname, Resolution, time: WallTime)
   /// A destination was resolved and decided on, before anything was dialled.
   case destinationDecided(
     ConnectionID,
@@ -232,6 +234,8 @@ public enum FlowEvent: Sendable {
   case findings(FlowID, [Finding], Verdict, time: WallTime)
   /// What an operator should know about a flow: a limit reached, a body not inspected to its end.
   case note(FlowID, String, time: WallTime)
+  /// Values were replaced in what goes on, by this rule.
+  case redacted(FlowID, Direction, [RedactionRecord], RuleID?, time: WallTime)
   /// A flow ended.
   case flowEnded(FlowEnd)
   /// A connection ended.

@@ -1,7 +1,8 @@
 /// A host name as DNS and TLS compare it: lower case, A-labels, no trailing dot (RFC 1123, RFC 5890).
 ///
 /// Letters, digits, `-` and `_` (names with underscores exist) in labels of 1 to 63 bytes, 253 in all.
-/// A name that an address parser would take for an address is not a name.
+/// A name that an address parser would take for an address is not a name, nor is one whose last label is a
+/// number, which some parsers take for a piece of an address and no registry delegates (RFC 3696 §2).
 public struct Hostname: Hashable, Sendable {
   /// The name, in lower case, without a trailing dot.
   public let text: String
@@ -18,7 +19,16 @@ public struct Hostname: Hashable, Sendable {
       guard (1...63).contains(label.count), isLegal, label.first != 0x2D, label.last != 0x2D
       else { return nil }
     }
+    guard !Self.endsInNumber(bytes) else { return nil }
     self.text = String(decoding: bytes, as: UTF8.self)
+  }
+
+  private static func endsInNumber(_ bytes: [UInt8]) -> Bool {
+    let start = bytes.lastIndex(of: 0x2E).map { $0 + 1 } ?? 0
+    let label = bytes[start...]
+    if label.allSatisfy(ASCII.isDigit) { return true }
+    return label.starts(with: [0x30, 0x78])
+      && label.dropFirst(2).allSatisfy { ASCII.hexValue($0) != nil }
   }
 
   /// Whether the name is `pattern`, or below it when the pattern begins with `*.`.

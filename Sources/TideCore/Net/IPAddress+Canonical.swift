@@ -27,20 +27,38 @@ extension IPAddress {
     self = .v4(UInt32(truncatingIfNeeded: value))
   }
 
-  /// The IPv4 address inside an IPv6 one, if its form carries one.
+  /// The IPv4 address inside an IPv6 one, if its form carries one; of several the one that packets reach.
+  public var embeddedV4: IPAddress? { self.carriedV4.first }
+
+  /// Every IPv4 address that an IPv6 one may carry: whoever is behind one of them may be who is reached.
   ///
-  /// IPv4-mapped and -compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052, `64:ff9b::/96` and the local
-  /// `64:ff9b:1::/96`), 6to4 (RFC 3056) and Teredo (RFC 4380, the client's address, inverted).
-  public var embeddedV4: IPAddress? {
-    guard case .v6(let value) = self else { return nil }
+  /// IPv4-mapped and -compatible (RFC 4291 §2.5.5), -translated (RFC 7915), NAT64 (RFC 6052's
+  /// `64:ff9b::/96`; in `64:ff9b:1::/48`, RFC 8215, at each place that RFC 6052 knows), 6to4 (RFC 3056),
+  /// Teredo (RFC 4380: the client, inverted, and its server) and ISATAP under any prefix (RFC 5214).
+  /// A network's own NAT64 prefix cannot be told from any other.
+  public var carriedV4: [IPAddress] {
+    guard case .v6(let value) = self else { return [] }
+    var found: [UInt32] = []
     let low = UInt32(truncatingIfNeeded: value)
-    if value >> 32 == 0xFFFF { return .v4(low) }
-    if value >> 32 == 0, low > 1 { return .v4(low) }
-    if value >> 32 == 0x0064_ff9b_0000_0000_0000_0000 { return .v4(low) }
-    if value >> 80 == 0x0064_ff9b_0001 { return .v4(low) }
-    if value >> 112 == 0x2002 { return .v4(UInt32(truncatingIfNeeded: value >> 80)) }
-    if value >> 96 == 0x2001_0000 { return .v4(~low) }
-    return nil
+    switch value >> 32 {
+    case 0 where low > 1, 0xFFFF, 0xFFFF_0000, 0x0064_ff9b_0000_0000_0000_0000: found.append(low)
+    default: break
+    }
+    if value >> 80 == 0x0064_ff9b_0001 {
+      // Bits 64...71 are left out of an address that lies across them (RFC 6052 §2.2).
+      let high = UInt32(truncatingIfNeeded: value >> 64)
+      let rest = UInt32(truncatingIfNeeded: value >> 24)
+      let places = [
+        low, high << 16 | rest >> 16, high << 24 | rest >> 8, rest,
+      ]
+      // 0.0.0.0/8 is nobody: that place holds no address.
+      found += places.filter { $0 >> 24 != 0 }
+    }
+    if value >> 112 == 0x2002 { found.append(UInt32(truncatingIfNeeded: value >> 80)) }
+    if value >> 96 == 0x2001_0000 { found += [~low, UInt32(truncatingIfNeeded: value >> 64)] }
+    // The two bits that an interface identifier may have set: universal and group.
+    if UInt32(truncatingIfNeeded: value >> 32) & ~0x0300_0000 == 0x5EFE { found.append(low) }
+    return found.map { .v4($0) }
   }
 
   /// The address that a socket would really use: IPv4-mapped becomes IPv4, all else stays.
