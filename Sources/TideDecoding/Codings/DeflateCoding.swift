@@ -1,0 +1,99 @@
+internal import TideCoding
+public import TideCore
+
+/// A value in raw DEFLATE (RFC 1951), which announces itself by nothing.
+///
+/// Bytes are taken for it only if they inflate to their exact end, into what reads as text, begins as
+/// another format, or opens as a container.
+public struct DeflateCoding: LayerDecoder {
+  /// The name in findings and in the configuration.
+  public static let id = "deflate"
+
+  /// Makes one.
+  public init() {}
+
+  /// Whether the bytes are no text, and the first block is of a type that exists (RFC 1951 §3.2.3).
+  public func mayOpen(_ shape: Shape, _ context: LayerContext) -> Bool {
+    shape.count >= 16 && !shape.classes.isDisjoint(with: [.control, .high])
+      && shape.first >> 1 & 3 != 3
+  }
+
+  /// The decompressed value.
+  public func open(
+    _ bytes: Bytes,
+    _ context: LayerContext,
+    _ budget: inout DecodingBudget
+  ) -> Layer? {
+    Compressed.unannounced(Self.id, bytes, context, &budget) { (limits) throws(CodingFailure) in
+      try Gzip.decode(bytes, format: .raw, limits: limits)
+    }
+  }
+
+  /// The new value compressed.
+  public func close(
+    _ layer: Layer,
+    over bytes: Bytes,
+    replacing values: [Int: Bytes]
+  ) -> Bytes? {
+    guard let value = values[0] else { return bytes }
+    return Gzip.encode(value, format: .raw)
+  }
+}
+
+/// A value compressed by Brotli (RFC 7932), which announces itself by nothing; see `DeflateCoding`.
+public struct BrotliCoding: LayerDecoder {
+  /// The name in findings and in the configuration.
+  public static let id = "br"
+
+  /// Makes one.
+  public init() {}
+
+  /// Whether the bytes are no text.
+  public func mayOpen(_ shape: Shape, _ context: LayerContext) -> Bool {
+    shape.count >= 16 && !shape.classes.isDisjoint(with: [.control, .high])
+  }
+
+  /// The decompressed value.
+  public func open(
+    _ bytes: Bytes,
+    _ context: LayerContext,
+    _ budget: inout DecodingBudget
+  ) -> Layer? {
+    Compressed.unannounced(Self.id, bytes, context, &budget) { (limits) throws(CodingFailure) in
+      try Brotli.decode(bytes, limits: limits)
+    }
+  }
+
+  /// The new value compressed.
+  public func close(
+    _ layer: Layer,
+    over bytes: Bytes,
+    replacing values: [Int: Bytes]
+  ) -> Bytes? {
+    guard let value = values[0] else { return bytes }
+    return Brotli.encode(value)
+  }
+}
+
+extension Compressed {
+  /// A layer of a format without magic bytes; nil if what comes out shows nothing.
+  fileprivate static func unannounced(
+    _ id: String,
+    _ bytes: Bytes,
+    _ context: LayerContext,
+    _ budget: inout DecodingBudget,
+    by decode: (DecodingLimits) throws(CodingFailure) -> Bytes
+  ) -> Layer? {
+    // Text is text: the alphabet of UTF-8 is no more likely in compressed bytes than in any others.
+    guard Plausible.text(bytes) == nil, !Plausible.hasMagic(bytes),
+      let value = Self.decoded(bytes, &budget, by: decode),
+      // A stored block of noise, or an empty one, proves nothing.
+      value.count >= 8
+    else { return nil }
+    guard
+      Plausible.text(value)?.isCommon(75) == true || Plausible.hasMagic(value)
+        || Plausible.isContainer(value, context, &budget)
+    else { return nil }
+    return Layer(decoder: id, names: [id], of: bytes, value: value, isCertain: true)
+  }
+}
