@@ -6,21 +6,49 @@ enum BodyFacts {
   /// How the content is coded (RFC 9110 §8.4).
   enum Coding {
     case identity
-    /// `gzip`, `x-gzip`, or `deflate` (nil: zlib or raw, as its first byte says).
-    case deflate(name: String, DeflateFormat?)
-    /// A coding, or a chain of them, that is not taken off.
+    /// Codings that are taken off, the first applied first.
+    case coded([ContentCoding])
+    /// A coding, or a chain with one, that is not taken off.
     case unknown(String)
   }
 
+  /// More codings than that are nobody's honest need.
+  private static let mostCodings = 3
+
   static func coding(_ fields: HeaderFields) -> Coding {
-    let codings = fields.tokens("content-encoding").filter { $0 != "identity" }
-    guard let first = codings.first else { return .identity }
-    guard codings.count == 1 else { return .unknown(codings.joined(separator: ", ")) }
-    switch first {
-    case "gzip", "x-gzip": return .deflate(name: "gzip", .gzip)
-    case "deflate": return .deflate(name: "deflate", nil)
-    default: return .unknown(first)
+    let names = fields.tokens("content-encoding").filter { $0 != "identity" }
+    if names.isEmpty { return .identity }
+    let codings = names.compactMap { ContentCoding(token: Bytes($0)) }
+    guard codings.count == names.count, codings.count <= self.mostCodings else {
+      return .unknown(names.joined(separator: ", "))
     }
+    return .coded(codings)
+  }
+
+  /// The declared media type in lower case without parameters; empty if there is none.
+  static func mediaType(_ fields: HeaderFields) -> String {
+    guard let type = fields.first("content-type") else { return "" }
+    let essence = type.prefix { $0 != 0x3B && $0 != 0x20 && $0 != 0x09 }
+    return String(decoding: essence.prefix(128).map(ASCII.lowercased), as: UTF8.self)
+  }
+
+  /// The `boundary` parameter of a multipart type (RFC 2046 §5.1.1); nil if there is none.
+  static func boundary(_ fields: HeaderFields) -> Bytes? {
+    guard let type = fields.first("content-type") else { return nil }
+    let name = Array("boundary=".utf8)
+    for start in type.indices.dropLast(name.count) {
+      let rest = type.dropping(first: start)
+      guard start > 0, type[start - 1] == 0x3B || type[start - 1] == 0x20,
+        ASCII.equalsIgnoringCase(rest.prefix(name.count), name)
+      else { continue }
+      var value = rest.dropping(first: name.count)
+      let isQuoted = value.first == 0x22
+      if isQuoted { value = value.dropping(first: 1) }
+      let end = value.firstIndex { isQuoted ? $0 == 0x22 : $0 == 0x3B || $0 == 0x20 }
+      let boundary = value.slice(0..<(end ?? value.count))
+      return boundary.isEmpty || boundary.count > 200 ? nil : boundary
+    }
+    return nil
   }
 
   /// Whether the content is an image, sound, film or font.

@@ -10,18 +10,23 @@ public struct Content: Sendable {
   public let fields: HeaderFields
   /// Where it begins in what findings count positions from.
   public let offset: Int
+  /// Whether it goes on without an end that is worth waiting for: it is searched as it passes, from its
+  /// first byte, and no layer in it is opened.
+  public let isStream: Bool
 
   /// Describes content.
   public init(
     location: FindingLocation = .body,
     direction: Direction,
     fields: HeaderFields,
-    offset: Int = 0
+    offset: Int = 0,
+    isStream: Bool = false
   ) {
     self.location = location
     self.direction = direction
     self.fields = fields
     self.offset = offset
+    self.isStream = isStream
   }
 
   /// The part that its bytes are once its content coding is off.
@@ -31,7 +36,9 @@ public struct Content: Sendable {
       direction: self.direction,
       syntax: BodyFacts.syntax(self.fields, firstByte: firstByte),
       offset: layers.isEmpty ? self.offset : 0,
-      layers: layers
+      layers: layers,
+      mediaType: BodyFacts.mediaType(self.fields),
+      boundary: BodyFacts.boundary(self.fields)
     )
   }
 }

@@ -1,4 +1,5 @@
 public import TideCore
+import TideDecoding
 
 /// What one event loop needs to inspect: the shared plan and scratch of its own.
 ///
@@ -6,12 +7,24 @@ public import TideCore
 public final class InspectionContext {
   let plan: InspectionPlan
   let scanner: NeedleScanner?
+  private let clock: (any MonotonicClock)?
+  let glances: DecoderGlances
+  /// Decoded bytes that bodies under way have gathered.
+  var gathered = 0
 
   /// Makes the scratch for one loop.
   ///
+  /// - Parameters:
+  ///   - plan: what to search for.
+  ///   - clock: who knows the time, for the limit on it; nil for none.
   /// - Throws: `needles` if there is no memory for it.
-  public init(_ plan: InspectionPlan) throws(InspectionFailure) {
+  public init(
+    _ plan: InspectionPlan,
+    clock: (any MonotonicClock)? = nil
+  ) throws(InspectionFailure) {
     self.plan = plan
+    self.clock = clock
+    self.glances = DecoderGlances(plan.decoders)
     guard let database = plan.needles.database else {
       self.scanner = nil
       return
@@ -19,40 +32,63 @@ public final class InspectionContext {
     self.scanner = try NeedleScanner(database)
   }
 
+  /// The limit that kept a layer closed in the head or trailer section inspected last; nil if none did.
+  ///
+  /// A rule that enforces goes to its `otherwise`.
+  public private(set) var limitMetInHead: String?
+
   /// Searches a message's target, fields and cookies.
   ///
   /// Ranges count from the start of the target, also for the query, or of the field's value. The path
   /// is the query key, the field's name in lower case, or the cookie's name.
   public func inspect(head: MessageHead, direction: Direction) -> [Finding] {
-    let target = self.suspicion(of: head.target, direction)
-    let fields = self.suspicion(of: head.fields.buffer, direction)
-    let suspicion = Suspicion(
-      ofNeedles: target.ofNeedles || fields.ofNeedles,
-      ofForms: target.ofForms || fields.ofForms
-    )
-    if suspicion.isNone { return [] }
-    return self.inspect(HeadPart.all(of: head, direction), suspicion)
+    self.limitMetInHead = nil
+    guard
+      self.isSuspicious(head.target, direction)
+        || self.isSuspicious(head.fields.buffer, direction)
+    else { return [] }
+    return self.inspect(HeadPart.all(of: head, direction))
   }
 
   /// Searches a trailer section.
   public func inspect(trailers: HeaderFields, direction: Direction) -> [Finding] {
-    let suspicion = self.suspicion(of: trailers.buffer, direction)
-    if suspicion.isNone { return [] }
-    return self.inspect(HeadPart.all(of: trailers, direction, isTrailer: true), suspicion)
+    self.limitMetInHead = nil
+    guard self.isSuspicious(trailers.buffer, direction) else { return [] }
+    return self.inspect(HeadPart.all(of: trailers, direction, isTrailer: true))
+  }
+
+  /// What opening the layers of one message may cost.
+  func budget() -> DecodingBudget {
+    let limits = self.plan.limits
+    return DecodingBudget(
+      bytes: limits.decodedBytes,
+      nodes: limits.decodedNodes,
+      depth: limits.decodedDepth,
+      ratio: limits.decodedRatio,
+      nanoseconds: limits.decodedTime,
+      clock: self.clock
+    )
   }
 
   /// Begins the inspection of a message's body; nil if nobody is interested in it.
   ///
   /// Not in a response that is an image, sound, film or font: whatever it holds, it is not the
   /// device's to leak.
-  public func makeBodyInspection(head: MessageHead, direction: Direction) -> BodyInspection? {
-    self.makeInspection(of: Content(direction: direction, fields: head.fields))
+  public func makeBodyInspection(
+    head: MessageHead,
+    direction: Direction,
+    isStream: Bool = false
+  ) -> BodyInspection? {
+    self.makeInspection(
+      of: Content(direction: direction, fields: head.fields, isStream: isStream)
+    )
   }
 
   /// Begins the inspection of some content; nil as for a body.
   public func makeInspection(of content: Content) -> BodyInspection? {
     let readers = self.plan.inspectors(content.direction, content.location)
-    guard self.scanner != nil || !readers.isEmpty else { return nil }
+    let leafReaders = self.plan.leafInspectors(content.direction, content.location)
+    guard self.scanner != nil || !readers.isEmpty || !leafReaders.isEmpty else { return nil }
     switch content.direction {
     case .request: break
     case .response: if BodyFacts.isMedia(content.fields) { return nil }
@@ -60,42 +96,58 @@ public final class InspectionContext {
     return BodyInspection(self, content)
   }
 
-  /// What a run of bytes may hold.
-  private struct Suspicion {
-    let ofNeedles: Bool
-    /// Of what an inspector finds.
-    let ofForms: Bool
-
-    var isNone: Bool { !self.ofNeedles && !self.ofForms }
-  }
-
-  /// Looks at a whole section at once.
+  /// Whether anything may be found in a section of a head; at once, and without allocation.
   ///
   /// Most hold nothing, and to take one apart costs more than to read it. A needle's string in a value is
-  /// also in the section, and so is an inspector's trigger.
-  private func suspicion(of bytes: Bytes, _ direction: Direction) -> Suspicion {
+  /// also in the section, and so is an inspector's trigger; what is inside a layer is in neither.
+  private func isSuspicious(_ bytes: Bytes, _ direction: Direction) -> Bool {
     bytes.withSpan { span in
-      Suspicion(
-        ofNeedles: self.scanner?.hasHit(in: span) ?? false,
-        ofForms: self.plan.inspectors(direction).contains { $0.mayMatch(span) }
-      )
+      if LayerGlance.mayHoldLayer(span) { return true }
+      if self.scanner?.hasHit(in: span) == true { return true }
+      return self.plan.inspectors(direction).contains { $0.mayMatch(span) }
+        || self.plan.leafInspectors.contains { $0.mayFind(in: span) }
     }
   }
 
-  /// Searches parts that are there as a whole.
-  private func inspect(_ parts: [HeadPart], _ suspicion: Suspicion) -> [Finding] {
-    let scanner = suspicion.ofNeedles ? self.scanner : nil
+  /// Searches parts that are there as a whole, within one budget.
+  private func inspect(_ parts: [HeadPart]) -> [Finding] {
     var findings: [Finding] = []
+    var budget = self.budget()
     for piece in parts {
-      let groups = self.plan.inspectors(piece.part.direction, piece.part.location)
-      let mayMatch = piece.bytes.withSpan { span in groups.contains { $0.mayMatch(span) } }
-      guard scanner != nil || mayMatch else { continue }
-      var strand = Strand(piece.part, self.plan)
-      for match in strand.receive(piece.bytes, isFinal: true, scanner) {
-        findings.append(strand.finding(match))
+      let mayHoldLayer = piece.bytes.withSpan { span in
+        LayerGlance.mayHoldLayer(span) || self.plan.leafInspectors.contains { $0.mayFind(in: span) }
       }
+      guard mayHoldLayer || self.plan.mayMatch(piece.bytes, piece.part, self.scanner) else {
+        continue
+      }
+      var examination = Examination(self, piece.part, budget)
+      let specimen = examination.examine(piece.bytes)
+      findings += specimen.findings(piece.part, self.plan.name(of:))
+      budget = examination.budget
+      self.limitMetInHead = self.limitMetInHead ?? examination.exceeded?.rawValue
     }
     return findings
+  }
+}
+
+/// Tells at a glance that a line of text is nothing but words.
+enum LayerGlance {
+  /// Shorter runs of letters and digits are words, and hold no identifier in any coding.
+  private static let shortestRun = 12
+
+  /// Whether a layer may be in `span`: an escape, structure, or a run that may be base64 or hex.
+  static func mayHoldLayer(_ span: Span<UInt8>) -> Bool {
+    var run = 0
+    for index in 0..<span.count {
+      switch span[index] {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2B, 0x5F:
+        run += 1
+        if run >= self.shortestRun { return true }
+      case 0x25, 0x26, 0x5B, 0x5C, 0x7B, 0x80..., 0x00..<0x09: return true
+      default: run = 0
+      }
+    }
+    return false
   }
 }
 

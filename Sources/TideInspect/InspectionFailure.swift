@@ -6,6 +6,8 @@ public struct InspectionFailure: Error, Hashable, Sendable {
     case unknownInspector = "unknown-inspector"
     /// The case secret is not 32 bytes.
     case badSecret = "bad-secret"
+    /// A key of the profile's that no cipher takes.
+    case badKey = "bad-key"
     /// The needles do not compile, or there is no memory for them.
     case needles
   }

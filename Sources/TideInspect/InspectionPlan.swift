@@ -1,4 +1,5 @@
 public import TideCore
+import TideDecoding
 
 /// What to search for, compiled once per configuration and shared by every loop.
 ///
@@ -6,43 +7,70 @@ public import TideCore
 public final class InspectionPlan: Sendable {
   let needles: NeedleSet
   let inspectors: [any Inspector]
+  let leafInspectors: [any LeafInspector]
+  let decoders: [any LayerDecoder]
+  /// The keys of all devices, whose payloads are tried with all of them.
+  let payloadKeys: [PayloadKey]
   let limits: Limits
   let pseudonyms: Pseudonymizer
   /// How many bytes must follow a position before it is known whether a match starts there.
   let horizon: Int
   private let interested: [[TriggerGroup]]
   private let interestedInAny: [[TriggerGroup]]
+  private let leafReaders: [[Int]]
 
   /// Compiles a plan.
   ///
   /// - Parameters:
   ///   - profiles: whose values to search for; those of all devices are searched for in all flows.
-  ///   - inspectors: the names of those to use, or nil for all. `needles` stands for the profiles.
+  ///   - inspectors: the names of inspectors and decoders to use, with `-` before those to leave out, or
+  ///     nil for all. `needles` stands for the profiles.
   ///   - additional: inspectors that are not built in, used whatever `inspectors` says.
+  ///   - additionalLeaves: leaf inspectors that are not built in, likewise.
   ///   - secret: the case's 32 bytes, from which pseudonyms are derived.
   ///   - limits: how much of a body is decoded and held.
+  ///   - cache: where compiled needles are kept; nil to compile them each time.
   /// - Throws: `unknownInspector`, `badSecret`, or `needles`.
   public init(
     profiles: [DeviceProfile],
     inspectors: [String]?,
     additional: [any Inspector] = [],
+    additionalLeaves: [any LeafInspector] = [],
     secret: [UInt8],
-    limits: Limits
+    limits: Limits,
+    cache: (any NeedleCache)? = nil
   ) throws(InspectionFailure) {
     guard secret.count == 32 else {
       throw InspectionFailure(.badSecret, "a case secret of \(secret.count) bytes, not 32")
     }
-    for name in inspectors ?? [] where !Self.builtinInspectorNames.contains(name) {
-      throw InspectionFailure(.unknownInspector, "no inspector is called \(name)")
-    }
-    let isWanted: (String) -> Bool = { inspectors?.contains($0) ?? true }
-    let chosen = Builtins.inspectors.filter { isWanted($0.name) } + additional
-    self.needles = try NeedleSet(isWanted(Builtins.needles) ? profiles : [])
+    let selection = try InspectionSelection(inspectors)
+    let material = InspectorMaterial(profiles)
+    let chosen =
+      Builtins.inspectors(material).filter { selection.has(inspector: $0.name) }
+      + additional
+    let leafReaders =
+      Builtins.leafInspectors(material).filter { selection.has(inspector: $0.name) }
+      + additionalLeaves
+    self.needles = try NeedleSet(
+      selection.has(inspector: Builtins.needles) ? profiles : [],
+      cache: cache
+    )
     self.inspectors = chosen
+    self.leafInspectors = leafReaders
+    self.decoders = Decoders.all.filter { selection.has(decoder: $0.name) }
+    self.payloadKeys = try Self.payloadKeys(profiles)
     self.limits = limits
-    self.pseudonyms = Pseudonymizer(secret: secret)
+    self.pseudonyms = Pseudonymizer(secret: secret, profiles: profiles)
     self.horizon =
       max(self.needles.longestMatch, chosen.map(\.maxMatchLength).max() ?? 0) + Window.contextAfter
+    self.leafReaders = Direction.allCases.flatMap { direction in
+      FindingLocation.allCases.map { location in
+        leafReaders.indices.filter {
+          let interest = leafReaders[$0].interest
+          return interest.directions.contains(direction) && interest.locations.contains(location)
+        }
+      }
+    }
     self.interestedInAny = Direction.allCases.map { direction in
       Self.groups(
         of: chosen,
@@ -64,8 +92,17 @@ public final class InspectionPlan: Sendable {
 
   /// The names that a configuration may list: the profiles' needles and the inspectors.
   public static var builtinInspectorNames: [String] {
-    [Builtins.needles] + Builtins.inspectors.map(\.name)
+    let none = InspectorMaterial([])
+    return [Builtins.needles] + Builtins.inspectors(none).map(\.name)
+      + Builtins.leafInspectors(none).map(\.name)
   }
+
+  /// The names of the decoders, in the order in which they are tried.
+  public static var decoderNames: [String] { Decoders.all.map(\.name) }
+
+  /// What an operator should know of the profiles' values, such as that some are searched for in fewer
+  /// forms.
+  public var notes: [String] { self.needles.notes }
 
   /// How many byte strings the automaton searches for.
   public var needleCount: Int { self.needles.needles.count }
@@ -78,19 +115,67 @@ public final class InspectionPlan: Sendable {
     self.interestedInAny[Self.row(direction)]
   }
 
+  /// The indices of the leaf inspectors that want to see this part.
+  func leafInspectors(_ direction: Direction, _ location: FindingLocation) -> [Int] {
+    self.leafReaders[Self.row(direction) * FindingLocation.allCases.count + Self.column(location)]
+  }
+
+  /// Whether anything may be found in `bytes`; at once, and without allocation.
+  func mayMatch(_ bytes: Bytes, _ part: Part, _ scanner: NeedleScanner?) -> Bool {
+    bytes.withSpan { span in
+      if scanner?.hasHit(in: span) == true { return true }
+      return self.inspectors(part.direction, part.location).contains { $0.mayMatch(span) }
+    }
+  }
+
+  /// The name of the inspector that saw a match.
+  func name(of source: Match.Source) -> String {
+    switch source {
+    case .needle: Builtins.needles
+    case .inspector(let index): self.inspectors[index].name
+    case .leafInspector(let index): self.leafInspectors[index].name
+    }
+  }
+
   /// The inspectors that want to see this part, by what triggers them.
   func inspectors(_ direction: Direction, _ location: FindingLocation) -> [TriggerGroup] {
-    let column: Int =
-      switch location {
-      case .path: 0
-      case .query: 1
-      case .header: 2
-      case .cookie: 3
-      case .body: 4
-      case .trailer: 5
-      case .websocket: 6
+    self.interested[Self.row(direction) * FindingLocation.allCases.count + Self.column(location)]
+  }
+
+  private static func payloadKeys(
+    _ profiles: [DeviceProfile]
+  ) throws(InspectionFailure) -> [PayloadKey] {
+    var keys: [PayloadKey] = []
+    for key in profiles.flatMap(\.sdkKeys) {
+      do throws(PayloadCipherFailure) {
+        keys.append(
+          PayloadKey(
+            name: key.name,
+            algorithm: try PayloadCipher(
+              parsing: key.algorithm,
+              keyByteCount: key.key.count
+            ),
+            key: key.key,
+            iv: key.iv
+          )
+        )
+      } catch {
+        throw InspectionFailure(.badKey, "sdk_keys: \(key.name): \(error.detail)")
       }
-    return self.interested[Self.row(direction) * FindingLocation.allCases.count + column]
+    }
+    return keys
+  }
+
+  private static func column(_ location: FindingLocation) -> Int {
+    switch location {
+    case .path: 0
+    case .query: 1
+    case .header: 2
+    case .cookie: 3
+    case .body: 4
+    case .trailer: 5
+    case .websocket: 6
+    }
   }
 
   private static func row(_ direction: Direction) -> Int {

@@ -8,16 +8,29 @@ struct Match {
     case needle(Int)
     /// The inspector with this index in the plan.
     case inspector(Int)
+    /// The leaf inspector with this index in the plan.
+    case leafInspector(Int)
+
+    /// Needles, then leaf inspectors, which see most, then patterns.
+    var rank: (Int, Int) {
+      switch self {
+      case .needle(let index): (0, index)
+      case .leafInspector(let index): (1, index)
+      case .inspector(let index): (2, index)
+      }
+    }
   }
 
   /// The bytes it occupies, counted from the part's start.
   let range: Range<Int>
   let kind: FindingKind
-  let certainty: Certainty
+  var certainty: Certainty
   let value: Bytes
   let source: Source
   /// The layers around the value, outermost first.
   var encoding: [String] = []
+  /// How redaction writes over it.
+  var replacing = LeafSink.Replacing.refilling
 
   /// Orders by place, the longer first, then needles before patterns, the more certain first.
   ///
@@ -25,14 +38,10 @@ struct Match {
   static func isBefore(_ a: Match, _ b: Match) -> Bool {
     if a.range.lowerBound != b.range.lowerBound { return a.range.lowerBound < b.range.lowerBound }
     if a.range.upperBound != b.range.upperBound { return a.range.upperBound > b.range.upperBound }
-    switch (a.source, b.source) {
-    case (.needle(let x), .needle(let y)): return x < y
-    case (.needle, .inspector): return true
-    case (.inspector, .needle): return false
-    case (.inspector(let x), .inspector(let y)):
-      if a.certainty != b.certainty { return a.certainty > b.certainty }
-      return x != y ? x < y : a.kind.name < b.kind.name
-    }
+    let (x, y) = (a.source.rank, b.source.rank)
+    if x.0 != y.0 { return x.0 < y.0 }
+    if x.0 > 0, a.certainty != b.certainty { return a.certainty > b.certainty }
+    return x.1 != y.1 ? x.1 < y.1 : a.kind.name < b.kind.name
   }
 
   private var isNeedle: Bool {

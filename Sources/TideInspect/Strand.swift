@@ -1,16 +1,5 @@
 import TideCore
 
-/// One part of a message: where it is and how it names what is inside.
-struct Part {
-  let location: FindingLocation
-  let direction: Direction
-  let syntax: PartSyntax
-  /// What is added to positions in findings: the query begins inside the target.
-  var offset = 0
-  /// The layers already taken off, outermost first.
-  var layers: [String] = []
-}
-
 /// Searches one part as its bytes arrive, and gives the same matches however they are cut.
 ///
 /// ```
@@ -24,7 +13,7 @@ struct Part {
 /// unsettled bytes are scanned again when more come, half a horizon at least.
 struct Strand {
   let part: Part
-  let paths: PathMap
+  private let places: Places
   private let plan: InspectionPlan
   private let inspectors: [TriggerGroup]
   private var buffer = Bytes()
@@ -34,11 +23,17 @@ struct Strand {
   /// Settled matches that reach beyond `settled` and may cover a later one.
   private var reaching: [Match] = []
 
+  /// Begins a part whose places are named as its bytes pass.
   init(_ part: Part, _ plan: InspectionPlan) {
+    self.init(part, plan, .passing(PathMap(part.syntax)))
+  }
+
+  /// Begins a run of bytes whose places somebody can name.
+  init(_ part: Part, _ plan: InspectionPlan, _ places: Places) {
     self.part = part
     self.plan = plan
     self.inspectors = plan.inspectors(part.direction, part.location)
-    self.paths = PathMap(part.syntax)
+    self.places = places
   }
 
   /// Takes the next bytes and gives the matches that they settle, in order of place.
@@ -65,22 +60,17 @@ struct Strand {
 
   /// A finding for a match that `receive` gave last.
   func finding(_ match: Match) -> Finding {
-    let inspector: String =
-      switch match.source {
-      case .needle: Builtins.needles
-      case .inspector(let index): self.plan.inspectors[index].name
-      }
     let lower = match.range.lowerBound + self.part.offset
     return Finding(
       kind: match.kind,
       certainty: match.certainty,
       location: self.part.location,
       direction: self.part.direction,
-      path: self.paths.tracker(at: match.range.lowerBound, self.buffer, self.base).path,
+      path: self.places.path(at: match.range.lowerBound, self.buffer, self.base),
       encoding: self.part.layers + match.encoding,
       range: lower..<lower + match.range.count,
       value: match.value,
-      inspector: inspector
+      inspector: self.plan.name(of: match.source)
     )
   }
 
@@ -88,10 +78,10 @@ struct Strand {
   private mutating func letGo() {
     let count = self.settled - self.base - Window.contextBefore
     guard count >= 32 << 10 else {
-      self.paths.advance(to: self.settled, self.buffer, self.base, isForced: false)
+      self.places.advance(to: self.settled, self.buffer, self.base, isForced: false)
       return
     }
-    self.paths.advance(to: self.settled, self.buffer, self.base, isForced: true)
+    self.places.advance(to: self.settled, self.buffer, self.base, isForced: true)
     self.buffer = self.buffer.dropping(first: count)
     self.base += count
   }
@@ -150,7 +140,7 @@ struct Strand {
       base: sink.base,
       buffer: self.buffer,
       bufferBase: self.base,
-      paths: self.paths
+      places: self.places
     )
     inspector.inspect(window, &sink)
   }
@@ -171,10 +161,10 @@ struct Strand {
       Match(
         range: range.lowerBound + sink.base..<range.upperBound + sink.base,
         kind: value.kind,
-        certainty: value.certainty,
+        certainty: needle.certainty,
         value: value.canonical,
         source: .needle(hit.needle),
-        encoding: needle.layer.names
+        encoding: needle.encoding
       )
     )
   }

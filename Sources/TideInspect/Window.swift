@@ -23,7 +23,7 @@ public struct Window {
   /// The strand's whole buffer, which begins at `bufferBase` and holds `bytes`.
   let buffer: Bytes
   let bufferBase: Int
-  let paths: PathMap
+  let places: Places
 
   /// The names that the value at `position` goes by: its key, field or cookie, and the word before it.
   ///
@@ -33,12 +33,17 @@ public struct Window {
       position >= 0 && position <= self.bytes.count,
       "an inspector asks for names inside its window"
     )
-    var names: [String] = []
-    if let key = self.paths.tracker(at: self.base + position, self.buffer, self.bufferBase).key {
-      names.append(key)
-    }
+    var names = self.places.names(at: self.base + position, self.buffer, self.bufferBase)
     if let word = self.word(before: position) { names.append(word) }
     return ContextNames(names)
+  }
+
+  /// The names of all that the value at `position` is in, as its path has them.
+  func groupNames(at position: Int) -> ContextNames {
+    ContextNames(
+      self.places.path(at: self.base + position, self.buffer, self.bufferBase)
+        .split { $0 == "." || $0 == "[" || $0 == "]" }.map { String($0) }
+    )
   }
 
   /// The nearest token with a letter among the 64 bytes before `position`, percent-escapes skipped.

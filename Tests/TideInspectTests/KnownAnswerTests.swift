@@ -23,7 +23,8 @@ import TideCrypto
       context.inspect(head: head, direction: .request).map(\.line) == [
         "imei certain path  cut16 base64url sha1",
         "imsi certain query imsi cut16 base64url sha1",
-        "contact_phone certain query externalId percent",
+        "contact_phone certain query externalId",
+        "carrier certain query op",
         "imei certain header x-device-id sha1",
         "msisdn certain cookie phone",
         "imei certain cookie d base64",
@@ -60,7 +61,7 @@ import TideCrypto
         "msisdn certain body $.sim.n", "contact_name certain body $.c[0].n",
         "contact_phone certain body $.c[0].p", "contact_name certain body $.c[1].n",
         "imei certain body $.md5 md5", "wifi_mac certain body $.mac md5",
-        "imei certain body $.cut cut16 md5", "imei certain body $.b base64",
+        "imei certain body $.cut cut16 md5", "imei certain body $.b > $.imei base64",
         "sms_text certain body $.t",
       ]
     )
@@ -77,11 +78,10 @@ import TideCrypto
     let type = [("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")]
     #expect(
       context.findings(body, type).map(\.line) == [
-        "imei certain body imei", "carrier certain body op percent",
-        "msisdn certain body phone percent",
-        "imsi certain body data", "contact_name certain body n percent",
-        "wifi_mac certain body mac percent", "email certain body mail percent",
-        "gaid certain body g", "contact_phone certain body twice percent percent",
+        "imei certain body imei", "carrier certain body op", "msisdn certain body phone",
+        "imsi certain body data > $.i", "contact_name certain body n", "wifi_mac certain body mac",
+        "email certain body mail", "gaid certain body g",
+        "contact_phone certain body twice percent",
       ]
     )
   }

@@ -24,7 +24,7 @@ import TideCrypto
       "{\"p\":\"10912345678\",\"q\":\"+8869123456789\"}",
       // A part of a digest that is not one of the usual cuts, and a digest inside a longer run.
       "{\"h\":\"\(Phone.hex(.sha1, Phone.imei).prefix(20))\",\"i\":\"0\(Phone.hex(.md5, Phone.imei))\"}",
-      "{\"h\":\"\(Phone.hex(.md5, Phone.imei).prefix(8))\"}",
+      "{\"h\":\"\(Phone.hex(.md5, Phone.imei).prefix(7))\",\"i\":\"\(Phone.hex(.md5, Phone.imei).prefix(9))\"}",
       // In base64 too, the number is a longer one.
       "{\"b\":\"\(Phone.base64("id=1490154203237518"))\",\"c\":\"\(Phone.base64("4901542032375180"))\"}",
       "{\"fingerprint\":\"mac 94:ce:c4:87:67:0f:aa:01:94:ce:c4:87:67:0f:aa:01\"}",

@@ -33,7 +33,8 @@ import TideCore
   func shapes() throws {
     for round in UInt8(0)..<20 {
       let imei = try self.pseudonym("imei", Phone.imei, secret: round)
-      #expect(imei.hasPrefix("77") && imei.utf8.count == 15)
+      // A reporting body that does not exist, and as many bytes as a varint or in hexadecimal digits.
+      #expect(imei.hasPrefix("47") && imei.utf8.count == 15)
       #expect(Luhn.checkDigit(after: Array(imei.utf8).dropLast()) == imei.utf8.last)
       let imsi = try self.pseudonym("imsi", Phone.imsi, secret: round)
       #expect(imsi.hasPrefix("46692") && imsi.utf8.count == 15)
@@ -63,6 +64,77 @@ import TideCore
       #expect(url.hasPrefix("https://") && url.dropFirst(8).prefix(17).hasSuffix(".invalid"))
       // A JSON number must not begin with 0.
       #expect(try self.pseudonym("account_id", "272811589", secret: round).first != "0")
+    }
+  }
+
+  @Test("An identifier's pseudonym takes as much room in binary and in decimal digits")
+  func sizes() throws {
+    for round in UInt8(0)..<20 {
+      #expect(try self.pseudonym("imei", "868123045678909", secret: round).hasPrefix("77"))
+      for (kind, value, radix) in [
+        ("imei", "353918057012342", 10), ("imei", "867530021234561", 10),
+        ("imsi", "460001234567890", 10), ("android_id", "9774d56d682e549c", 16),
+        ("android_id", "7fffd1d2e3f40516", 16), ("wifi_mac", "40:31:3c:aa:bb:cc", 16),
+      ] {
+        let subject = try #require(Subject(FindingKind(kind), value))
+        let before = try #require(UInt64(subject.canonical.text, radix: radix))
+        let after = try #require(
+          UInt64(try self.pseudonym(kind, value, secret: round), radix: radix)
+        )
+        #expect(
+          IntegerForm.varint.bytes(of: before)?.count == IntegerForm.varint.bytes(of: after)?.count
+        )
+        #expect("\(before)".count == "\(after)".count)
+        #expect(before >> 63 == after >> 63)
+      }
+    }
+  }
+
+  @Test("A pseudonym is no other value of the profiles")
+  func real() throws {
+    let secret = [UInt8](repeating: 7, count: 32)
+    let kind = FindingKind.contactName
+    let subject = Subject.text(Array("Al".utf8))
+    var profile: [DeviceProfile.Identifier] = [.init(kind: kind, value: "Al")]
+    var seen = Set<Bytes>()
+    for _ in 0..<8 {
+      let maker = Pseudonymizer(
+        secret: secret,
+        profiles: [DeviceProfile(name: "a", addresses: [], identifiers: profile)]
+      )
+      let pseudonym = try #require(maker.pseudonym(kind, subject)).canonical
+      #expect(seen.insert(pseudonym).inserted)
+      // The next profile has what stood for Al as someone else's name.
+      profile.append(.init(kind: FindingKind("ssid"), value: pseudonym.text))
+    }
+  }
+
+  @Test("Numbers of other countries, apps, pages and names of other scripts keep their form")
+  func forms() throws {
+    for round in UInt8(0)..<20 {
+      #expect(try self.pseudonym("msisdn", "+8613912345678", secret: round).hasPrefix("86154"))
+      // As a pattern gives it, without the plus.
+      #expect(
+        try self.pseudonym("contact_phone", "8613912345678", secret: round).hasPrefix("86154")
+      )
+      let other = try self.pseudonym("msisdn", "+351912345678", secret: round)
+      #expect(other.hasPrefix("35191") && other.utf8.count == 12)
+      let app = try self.pseudonym("app_list", "com.tencent.mm", secret: round)
+      #expect(app.hasPrefix("com.") && app.split(separator: ".").map(\.utf8.count) == [3, 7, 2])
+      let page = try self.pseudonym(
+        "browsing_url",
+        "https://me:pw@www.long-name-of-news.example:8443/a/b?q=secret#top",
+        secret: round
+      )
+      #expect(page.hasPrefix("https://") && page.contains(".redacted.invalid:8443/"))
+      #expect(!page.contains("secret") && !page.contains("me:pw"))
+      let vietnamese = try self.pseudonym("contact_name", "Nguyễn Thị Hương", secret: round)
+      #expect(!vietnamese.contains("ễ") || !vietnamese.contains("ị"))
+      #expect(vietnamese.utf8.count == "Nguyễn Thị Hương".utf8.count)
+      let han = Array(try self.pseudonym("contact_name", Phone.hanName, secret: round).utf8)
+      for charset in HanCharset.allCases { #expect(charset.encode(han)?.count == 6) }
+      let meid = try self.pseudonym("meid", "A0000027AB12CD", secret: round)
+      #expect(meid.hasPrefix("ff") && meid.utf8.count == 14)
     }
   }
 }

@@ -53,7 +53,7 @@ import TideCrypto
   @Test("What is matched otherwise, or means nothing, makes no needles")
   func none() throws {
     let identifiers = [
-      ("gps", "25.05,121.52"), ("app_list", "com.example.app"), ("opaque", "x"),
+      ("gps", "25.05,121.52"), ("opaque", "x"),
       ("contact_name", " "), ("account_id", "ab"), ("contact_name", ""),
     ].map { DeviceProfile.Identifier(kind: FindingKind($0), value: $1) }
     let profile = DeviceProfile(name: "x", addresses: [], identifiers: identifiers)
@@ -73,7 +73,7 @@ import TideCrypto
     ])
     #expect(
       context.findings("to=Ann&id=48213&x=Anna&y=148213").map(\.line)
-        == ["contact_name possible body ", "account_id possible body "]
+        == ["contact_name possible body to", "account_id possible body id"]
     )
   }
 

@@ -21,7 +21,8 @@ private func untriggered<Wrapped: Inspector>(_ inspector: Wrapped) -> any Inspec
 }
 
 @Suite struct TriggerTests {
-  private static let all: [any Inspector] = Builtins.inspectors + [ExampleTicketInspector()]
+  private static let all: [any Inspector] =
+    Builtins.inspectors(InspectorMaterial([])) + [ExampleTicketInspector()]
 
   @Test("Triggers change nothing that is found, wherever the body is cut", arguments: 0..<40)
   func nothingIsLost(seed: UInt64) throws {

@@ -29,7 +29,16 @@ struct EmailInspector: Inspector {
   /// Last labels that are file names' endings, as in `icon@2x.png`, or reserved for examples.
   private static let notDomains = [
     "png", "jpg", "jpeg", "gif", "webp", "svg", "css", "js", "json", "html", "xml", "invalid",
-    "example", "local", "localhost",
+    "local", "localhost",
+  ]
+  /// Addresses of a role, which are nobody's (RFC 2142 and custom).
+  private static let roles: Set<String> = [
+    "abuse", "admin", "administrator", "billing", "careers", "contact", "customer",
+    "customerservice", "donotreply", "enquiries", "feedback", "git", "hello", "help", "helpdesk",
+    "hostmaster", "hr", "info", "inquiries", "jobs", "legal", "mailer-daemon", "marketing", "media",
+    "news", "newsletter", "no-reply", "no_reply", "noc", "noreply", "notifications", "office",
+    "postmaster", "press", "privacy", "root", "sales", "security", "service", "services", "support",
+    "team", "webmaster",
   ]
 
   func inspect(_ window: borrowing Window, _ sink: inout FindingSink) {
@@ -56,7 +65,10 @@ struct EmailInspector: Inspector {
     else { return }
     let local = window.bytes.slice(start..<sign.lowerBound)
     let domain = window.bytes.slice(sign.upperBound..<end)
+    guard !self.roles.contains(local.text.lowercased()) else { return }
     let isNamed = window.names(at: start).include(self.names)
+    // What a server writes is full of addresses of authors and companies.
+    if !isNamed, window.direction == .response { return }
     sink.report(
       .email,
       isNamed ? .likely : .possible,

@@ -10,19 +10,21 @@ struct MACInspector: Inspector {
   )
 
   private static let accessPoint = [
-    "bssid", "bssids", "apmac", "routermac", "wlanap", "gatewaymac",
+    "bssid", "bssids", "apmac", "routermac", "wlanap", "gatewaymac", "aps", "aplist", "wifilist",
+    "wifiscan",
+  ]
+  /// Lists of what is received around the device: whatever an address is called there, it is a
+  /// neighbour's.
+  private static let neighbours = [
+    "aps", "aplist", "accesspoints", "wifilist", "wifis", "wifiscan", "wifiscans", "scan", "scans",
+    "scanresult", "scanresults", "scanlist", "neighbors", "neighbours", "nearby", "nearbywifi",
+    "hotspots", "wifiaps",
   ]
   private static let bluetooth = ["bt", "btmac", "btaddr", "bluetooth", "bluetoothmac", "ble"]
   private static let own = [
     "mac", "macs", "macaddr", "macaddress", "wifi", "wifimac", "wlan", "wlanmac", "hwaddr", "ether",
     "ethernet", "lladdr",
   ]
-  /// Addresses that stand for none.
-  private static let placeholders: Set<String> = [
-    "020000000000", "001122334455", "0123456789ab", "123456789abc", "aabbccddeeff", "010203040506",
-    "deadbeefcafe",
-  ]
-
   func inspect(_ window: borrowing Window, _ sink: inout FindingSink) {
     window.bytes.withSpan { span in
       var index = window.starts.lowerBound
@@ -33,13 +35,12 @@ struct MACInspector: Inspector {
           let value = Self.digits(span, index, separator)
         else { continue }
         let names = window.names(at: index)
-        // A set local bit is a random address, which names no hardware (IEEE 802-2014 §8.2.2), but
-        // an access point keeps what it announces.
-        let isLocal = (ASCII.hexValue(value[1]) ?? 0) & 2 != 0
         let kind: FindingKind
         if names.include(Self.accessPoint) {
           kind = FindingKind("bssid")
-        } else if isLocal {
+        } else if names.include(Self.own), window.groupNames(at: index).include(Self.neighbours) {
+          kind = FindingKind("bssid")
+        } else if LinkAddress.isLocal(value) {
           continue
         } else if names.include(Self.bluetooth) {
           kind = FindingKind("bt_mac")
@@ -87,11 +88,28 @@ struct MACInspector: Inspector {
         digits.append(ASCII.lowercased(byte))
       }
     }
+    return LinkAddress.isHardware(digits) ? digits : nil
+  }
+}
+
+/// Link-layer addresses by their twelve hexadecimal digits in lower case.
+enum LinkAddress {
+  /// Addresses that stand for none.
+  private static let placeholders: Set<String> = [
+    "020000000000", "001122334455", "0123456789ab", "123456789abc", "aabbccddeeff", "010203040506",
+    "deadbeefcafe",
+  ]
+
+  /// Whether one device has it: neither a group's nor a placeholder.
+  static func isHardware(_ digits: [UInt8]) -> Bool {
+    guard digits.count == 12 else { return false }
     let isGroup = (ASCII.hexValue(digits[1]) ?? 0) & 1 != 0
     let octets = Set(stride(from: 0, to: 12, by: 2).map { [digits[$0], digits[$0 + 1]] })
-    guard !isGroup, octets.count > 2,
-      !self.placeholders.contains(String(decoding: digits, as: UTF8.self))
-    else { return nil }
-    return digits
+    return !isGroup && octets.count > 2
+      && !self.placeholders.contains(String(decoding: digits, as: UTF8.self))
   }
+
+  /// Whether it is a random address, which names no hardware (IEEE 802-2014 §8.2.2); an access point
+  /// keeps what it announces.
+  static func isLocal(_ digits: [UInt8]) -> Bool { (ASCII.hexValue(digits[1]) ?? 0) & 2 != 0 }
 }

@@ -4,8 +4,13 @@ import TideCore
 enum Boundary: Hashable {
   /// No digit: an identifier in a longer number is chance.
   case digits
+  /// No digit, or two more in place of the check digit: the version in an IMEISV (3GPP TS 23.003
+  /// §6.2.2).
+  case version(checkDigit: UInt8)
   /// No letter or digit.
   case word
+  /// Nothing that makes a package's name longer: neither `_` nor a dot with more behind it.
+  case package
   /// Whatever it likes: text in a script without spaces.
   case none
 
@@ -13,10 +18,32 @@ enum Boundary: Hashable {
   func allows(_ byte: UInt8?) -> Bool {
     guard let byte else { return true }
     return switch self {
-    case .digits: !ASCII.isDigit(byte)
-    case .word: !ASCII.isDigit(byte) && ASCII.lowercased(byte) &- 0x61 >= 26
+    case .digits, .version: !ASCII.isDigit(byte)
+    case .word: !Self.isWord(byte)
+    case .package: !Self.isWord(byte) && byte != 0x5F && byte != 0x2E
     case .none: true
     }
+  }
+
+  /// Whether what follows `position` may follow a match.
+  func allows(after position: Int, in span: Span<UInt8>) -> Bool {
+    let next = Neighbour.after(span, position)
+    if self.allows(next) { return true }
+    switch self {
+    case .digits, .word, .none: return false
+    case .package:
+      guard next == 0x2E else { return false }
+      return Neighbour.after(span, position + 1).map { !Self.isWord($0) && $0 != 0x5F } ?? true
+    case .version(let checkDigit):
+      guard next != checkDigit, let second = Neighbour.after(span, position + 1),
+        ASCII.isDigit(second)
+      else { return false }
+      return Boundary.digits.allows(Neighbour.after(span, position + 2))
+    }
+  }
+
+  private static func isWord(_ byte: UInt8) -> Bool {
+    ASCII.isDigit(byte) || ASCII.lowercased(byte) &- 0x61 < 26
   }
 }
 

@@ -1,69 +1,80 @@
-import CVectorscan
+public import TideCore
+import TideCrypto
 
-/// Owns one compiled vectorscan database of literal strings, in block mode.
+/// Keeps compiled automata between runs, where files may be opened.
 ///
-/// Block mode over overlapping windows, not streaming mode: there is no state per body to allocate,
-/// most messages are one window, and the overlap is what boundaries need anyway.
-@safe final class NeedleDatabase: @unchecked Sendable {
-  // Sendable: a database is immutable once compiled and may be shared among threads (hs.h); each
-  // thread scans with a scratch of its own.
+/// An entry holds pieces of the profiles' values: a file of it is for its owner alone (0600).
+public protocol NeedleCache: Sendable {
+  /// The entry of this name, lower-case hexadecimal digits; nil if there is none.
+  func read(_ key: String) -> Bytes?
 
-  /// A string to search for; its index is its number in hits.
-  struct Literal {
-    let bytes: [UInt8]
-    let isCaseless: Bool
+  /// Keeps an entry; one that cannot be kept is made again next time.
+  func write(_ key: String, _ database: Bytes)
+}
+
+/// All strings to search for, compiled.
+final class NeedleDatabase: Sendable {
+  /// Changed when an entry of the cache means something else than it did.
+  private static let cacheFormat = "tidewaiter-needles-1"
+
+  let index: NeedleIndex
+  let automaton: Automaton
+  /// How many different pieces the automaton knows.
+  let literalCount: Int
+
+  /// Compiles the strings; they are not empty.
+  init(_ entries: [NeedleIndex.Entry], _ cache: (any NeedleCache)?) throws(InspectionFailure) {
+    var literals: [Automaton.Literal] = []
+    self.index = NeedleIndex(entries, literals: &literals)
+    self.literalCount = literals.count
+    self.automaton = try Self.automaton(literals, cache)
   }
 
-  fileprivate let handle: OpaquePointer
+  /// The bytes that automaton and strings occupy.
+  var byteCount: Int { self.automaton.byteCount + self.index.byteCount }
 
-  init(_ literals: [Literal]) throws(InspectionFailure) {
-    var flags = literals.map { $0.isCaseless ? UInt32(HS_FLAG_CASELESS) : 0 }
-    var numbers = literals.indices.map { UInt32($0) }
-    var lengths = literals.map(\.bytes.count)
-    // One buffer for all strings: the compiler wants an array of pointers that live at once.
-    let text = literals.flatMap { $0.bytes.map(CChar.init(bitPattern:)) }
-    var database: OpaquePointer?
-    var compileError: UnsafeMutablePointer<hs_compile_error_t>?
-    let status = unsafe text.withUnsafeBufferPointer { text in
-      var pointers: [UnsafePointer<CChar>?] = unsafe []
-      unsafe pointers.reserveCapacity(literals.count)
-      var start = 0
-      for literal in literals {
-        unsafe pointers.append(text.baseAddress.map { unsafe $0 + start })
-        start += literal.bytes.count
-      }
-      return unsafe hs_compile_lit_multi(
-        &pointers,
-        &flags,
-        &numbers,
-        &lengths,
-        UInt32(literals.count),
-        UInt32(HS_MODE_BLOCK),
-        nil,
-        &database,
-        &compileError
-      )
+  /// Reads the automaton from the cache, or compiles it and writes it there.
+  private static func automaton(
+    _ literals: [Automaton.Literal],
+    _ cache: (any NeedleCache)?
+  ) throws(InspectionFailure) -> Automaton {
+    guard let cache else { return try Automaton(literals) }
+    let key = self.key(literals)
+    if let entry = cache.read(key), let payload = self.payload(of: entry, key),
+      let automaton = Automaton(serialized: payload)
+    {
+      return automaton
     }
-    defer {
-      if let compileError = unsafe compileError { unsafe hs_free_compile_error(compileError) }
+    let automaton = try Automaton(literals)
+    if let payload = automaton.serialized {
+      cache.write(key, Bytes(self.seal(payload, key) + payload.array))
     }
-    guard status == HS_SUCCESS, let database = unsafe database else {
-      // vectorscan's message quotes no literal.
-      let reason = unsafe compileError.flatMap { error in
-        unsafe error.pointee.message.map { unsafe String(cString: $0) }
-      }
-      throw InspectionFailure(.needles, reason ?? "vectorscan: status \(status)")
-    }
-    unsafe self.handle = database
+    return automaton
   }
 
-  deinit { unsafe hs_free_database(self.handle) }
+  /// A name for what these strings compile to.
+  private static func key(_ literals: [Automaton.Literal]) -> String {
+    var text = Array("\(self.cacheFormat)\n\(Automaton.version)\n\(literals.count)\n".utf8)
+    for literal in literals {
+      text += [literal.isCaseless ? 1 : 0, UInt8(truncatingIfNeeded: literal.bytes.count)]
+      text += literal.bytes
+    }
+    return ASCII.hex(Digest.sha256.hash(text))
+  }
 
-  /// The bytes that the database occupies.
-  var byteCount: Int {
-    var count = 0
-    unsafe hs_database_size(self.handle, &count)
-    return count
+  /// An entry is a digest of its name and its contents, then the contents: vectorscan reads what it is
+  /// given with little doubt.
+  private static func payload(of entry: Bytes, _ key: String) -> Bytes? {
+    guard entry.count > Digest.sha256.byteCount else { return nil }
+    let payload = entry.dropping(first: Digest.sha256.byteCount)
+    guard entry.slice(0..<Digest.sha256.byteCount) == Bytes(self.seal(payload, key)) else {
+      return nil
+    }
+    return payload
+  }
+
+  private static func seal(_ payload: Bytes, _ key: String) -> [UInt8] {
+    Digest.sha256.hash(Array(key.utf8) + payload.array)
   }
 }
 
@@ -73,69 +84,25 @@ struct NeedleHit {
   let end: Int
 }
 
-/// Owns the scratch with which one thread scans.
-@safe final class NeedleScanner {
+/// What one thread scans with.
+final class NeedleScanner {
   private let database: NeedleDatabase
-  private let scratch: OpaquePointer
+  private let scratch: AutomatonScratch
   private var hits: [NeedleHit] = []
 
   init(_ database: NeedleDatabase) throws(InspectionFailure) {
-    var scratch: OpaquePointer?
-    let status = unsafe hs_alloc_scratch(database.handle, &scratch)
-    guard status == HS_SUCCESS, let scratch = unsafe scratch else {
-      throw InspectionFailure(.needles, "vectorscan: no scratch, status \(status)")
-    }
     self.database = database
-    unsafe self.scratch = scratch
+    self.scratch = try AutomatonScratch(database.automaton)
   }
-
-  deinit { unsafe hs_free_scratch(self.scratch) }
 
   /// Whether any of the strings is in `span`.
-  func hasHit(in span: Span<UInt8>) -> Bool {
-    guard !span.isEmpty else { return false }
-    let status = unsafe span.withUnsafeBytes { bytes in
-      unsafe hs_scan(
-        self.database.handle,
-        bytes.bindMemory(to: CChar.self).baseAddress,
-        UInt32(bytes.count),
-        0,
-        self.scratch,
-        { _, _, _, _, _ in 1 },
-        nil
-      )
-    }
-    precondition(
-      status == HS_SUCCESS || status == HS_SCAN_TERMINATED,
-      "a scan with a live database and scratch cannot fail"
-    )
-    return status == HS_SCAN_TERMINATED
-  }
+  func hasHit(in span: Span<UInt8>) -> Bool { !self.hits(in: span).isEmpty }
 
   /// The strings in `span`, in no order that means anything.
   func hits(in span: Span<UInt8>) -> [NeedleHit] {
     self.hits.removeAll(keepingCapacity: true)
-    // The empty span may have no address, and holds nothing.
-    guard !span.isEmpty else { return [] }
-    let status = unsafe withUnsafeMutablePointer(to: &self.hits) { hits in
-      unsafe span.withUnsafeBytes { bytes in
-        unsafe hs_scan(
-          self.database.handle,
-          bytes.bindMemory(to: CChar.self).baseAddress,
-          UInt32(bytes.count),
-          0,
-          self.scratch,
-          { number, _, end, _, context in
-            // The context is `hits`, which outlives the scan.
-            unsafe context?.assumingMemoryBound(to: [NeedleHit].self).pointee
-              .append(NeedleHit(needle: Int(number), end: Int(end)))
-            return 0
-          },
-          hits
-        )
-      }
-    }
-    precondition(status == HS_SUCCESS, "a scan with a live database and scratch cannot fail")
+    self.scratch.scan(span)
+    for hit in self.scratch.hits { self.database.index.confirm(hit, in: span, &self.hits) }
     return self.hits
   }
 }

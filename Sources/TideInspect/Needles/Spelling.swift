@@ -1,7 +1,7 @@
 import TideCore
 
 /// One way to write a value; a function, so that a pseudonym can be written the same way.
-enum Spelling: Hashable {
+indirect enum Spelling: Hashable, Sendable {
   /// The canonical spelling itself.
   case canonical
   /// Its ASCII letters in upper case.
@@ -10,6 +10,10 @@ enum Spelling: Hashable {
   case lower
   /// Its first bytes: an IMEI without its check digit.
   case prefix(Int)
+  /// Its last bytes: how a long message ends.
+  case suffix(Int)
+  /// With the Luhn digit that it lacks.
+  case checked
   /// Groups with one separator between them, in either case.
   case grouped([Int], separator: UInt8, isUpper: Bool)
   /// A telephone number after `+`, `00` or nothing, the national number in groups.
@@ -18,6 +22,18 @@ enum Spelling: Hashable {
   case national(groups: [Int], separator: UInt8)
   /// A telephone number without country code and trunk prefix.
   case subscriber
+  /// A telephone number as dialled at home, its first group in parentheses: `(02) 2345-6789`.
+  case parenthesized(groups: [Int], separator: UInt8, isSpaced: Bool)
+  /// A name's words, perhaps the last one first, with something between them.
+  case words(isLastFirst: Bool, separator: String)
+  /// An address without its scheme, or without its query.
+  case url(hasScheme: Bool, hasQuery: Bool)
+  /// Another spelling after these characters.
+  case after(String, Spelling)
+  /// Another spelling in another coding.
+  case coded(Spelling, ValueCoding)
+  /// Identifiers one after the other, each in a spelling of its own.
+  case joined([Spelling], separator: String)
 
   /// The bytes of `subject` written this way; nil if it cannot be.
   func bytes(of subject: Subject) -> [UInt8]? {
@@ -26,7 +42,9 @@ enum Spelling: Hashable {
     case .canonical: return canonical
     case .upper: return canonical.map { $0 &- 0x61 < 26 ? $0 - 0x20 : $0 }
     case .lower: return canonical.map(ASCII.lowercased)
-    case .prefix(let count): return canonical.count > count ? Array(canonical[..<count]) : nil
+    case .prefix(let count): return canonical.count > count ? Array(canonical.prefix(count)) : nil
+    case .suffix(let count): return canonical.count > count ? Array(canonical.suffix(count)) : nil
+    case .checked: return canonical + [Luhn.checkDigit(after: canonical)]
     case .grouped(let groups, let separator, let isUpper):
       let text = Self.grouped(canonical, groups, separator)
       return isUpper ? text?.map { $0 &- 0x61 < 26 ? $0 - 0x20 : $0 } : text
@@ -42,7 +60,63 @@ enum Spelling: Hashable {
     case .subscriber:
       guard case .phone(let phone) = subject, !phone.country.isEmpty else { return nil }
       return phone.number
+    case .parenthesized(let groups, let separator, let isSpaced):
+      guard case .phone(let phone) = subject, let first = groups.first,
+        let text = Self.grouped(phone.trunkPrefix + phone.number, groups, separator)
+      else { return nil }
+      let rest = text.dropFirst(first + 1)
+      return [0x28] + text.prefix(first) + (isSpaced ? [0x29, 0x20] : [0x29]) + rest
+    case .words(let isLastFirst, let separator):
+      var words = canonical.split(separator: 0x20)
+      guard words.count > 1 else { return nil }
+      if isLastFirst, let last = words.popLast() { words.insert(last, at: 0) }
+      return Array(words.joined(separator: Array(separator.utf8)))
+    case .url(let hasScheme, let hasQuery):
+      return Self.url(canonical, hasScheme: hasScheme, hasQuery: hasQuery)
+    case .after(let text, let spelling):
+      return spelling.bytes(of: subject).map { Array(text.utf8) + $0 }
+    case .coded(let spelling, let coding):
+      return spelling.bytes(of: subject).flatMap(coding.bytes(of:))
+    case .joined(let spellings, let separator):
+      guard case .joined(let parts) = subject, parts.count == spellings.count else { return nil }
+      let texts = zip(parts, spellings).compactMap { $1.bytes(of: $0.subject) }
+      guard texts.count == parts.count else { return nil }
+      return Array(texts.joined(separator: Array(separator.utf8)))
     }
+  }
+
+  /// The names that findings show between a layer's and the value.
+  var names: [String] {
+    switch self {
+    case .coded(_, let coding): coding.names
+    case .joined: ["joined"]
+    case .after(_, let spelling): spelling.names
+    case .canonical, .upper, .lower, .prefix, .suffix, .checked, .grouped, .international,
+      .national, .subscriber, .parenthesized, .words, .url:
+      []
+    }
+  }
+
+  /// What the bytes are, if the spelling is not simply UTF-8.
+  var nature: ValueCoding.Nature {
+    if case .coded(_, let coding) = self { return coding.nature }
+    return .text
+  }
+
+  /// The parts of an address that are wanted; nil if only a host would be left, or nothing is missing.
+  private static func url(_ text: [UInt8], hasScheme: Bool, hasQuery: Bool) -> [UInt8]? {
+    let slashes = Array("://".utf8)
+    guard let sign = text.indices.first(where: { text[$0...].starts(with: slashes) }) else {
+      return nil
+    }
+    let query = text.firstIndex { $0 == 0x3F || $0 == 0x23 }
+    var end = hasQuery ? text.count : query ?? text.count
+    // `/` alone is the same as nothing.
+    if end == text.count || !hasQuery, end > 0, text[end - 1] == 0x2F { end -= 1 }
+    guard end > sign + 3 else { return nil }
+    let path = text[(sign + 3)..<end].firstIndex(of: 0x2F)
+    guard path != nil || (hasQuery && query != nil) else { return nil }
+    return Array(text[(hasScheme ? 0 : sign + 3)..<end])
   }
 
   private static func grouped(
@@ -59,128 +133,5 @@ enum Spelling: Hashable {
       start += group
     }
     return text
-  }
-}
-
-/// How far one spelling is followed into encodings and digests.
-struct SpellingUse: Hashable {
-  let spelling: Spelling
-  /// Whether base64 and hex of it are searched for; plain and percent-encoded always are.
-  let isEncoded: Bool
-  /// Whether its digests are searched for.
-  let isHashed: Bool
-
-  /// A spelling that travels in every form.
-  static func full(_ spelling: Spelling) -> SpellingUse {
-    SpellingUse(spelling: spelling, isEncoded: true, isHashed: true)
-  }
-
-  /// A spelling for people's eyes: nobody hashes a number with its hyphens.
-  static func plain(_ spelling: Spelling) -> SpellingUse {
-    SpellingUse(spelling: spelling, isEncoded: false, isHashed: false)
-  }
-
-  /// The spellings of DETECTION.md section 2 for `subject`, the commonest first.
-  static func all(of kind: FindingKind, _ subject: Subject) -> [SpellingUse] {
-    switch subject {
-    case .digits(let digits): self.digits(kind, digits.count)
-    case .hex, .email: [.full(.canonical), .full(.upper)]
-    case .text: [.full(.canonical), .full(.lower), .full(.upper)]
-    case .uuid:
-      [false, true].flatMap { isUpper in
-        [
-          self.full(.grouped([8, 4, 4, 4, 12], separator: 0x2D, isUpper: isUpper)),
-          self.full(.grouped([32], separator: 0x2D, isUpper: isUpper)),
-        ]
-      }
-    case .mac:
-      [false, true].flatMap { isUpper in
-        [
-          self.full(.grouped([2, 2, 2, 2, 2, 2], separator: 0x3A, isUpper: isUpper)),
-          self.full(.grouped([12], separator: 0x3A, isUpper: isUpper)),
-          self.full(.grouped([2, 2, 2, 2, 2, 2], separator: 0x2D, isUpper: isUpper)),
-        ]
-      } + [
-        self.plain(.grouped([4, 4, 4], separator: 0x2E, isUpper: false)),
-        self.plain(.grouped([2, 2, 2, 2, 2, 2], separator: 0x2E, isUpper: false)),
-      ]
-    case .phone(let phone): self.phone(phone)
-    }
-  }
-
-  private static func digits(_ kind: FindingKind, _ count: Int) -> [SpellingUse] {
-    var uses = [self.full(.canonical)]
-    let separators: [UInt8] = [0x2D, 0x20]
-    if kind == .imei, count == 15 {
-      // 14 digits of a value that we know, with no digit on either side, are no accident.
-      uses.append(.full(.prefix(14)))
-      for separator in separators {
-        for groups in [[2, 6, 6, 1], [2, 6, 7], [6, 2, 6, 1], [8, 6, 1]] {
-          uses.append(.plain(.grouped(groups, separator: separator, isUpper: false)))
-        }
-      }
-    }
-    if kind == .iccid, count >= 19 {
-      if count == 20 { uses.append(.full(.prefix(19))) }
-      for separator in separators {
-        let groups = [4, 4, 4, 4, count - 16]
-        uses.append(.plain(.grouped(groups, separator: separator, isUpper: false)))
-      }
-    }
-    return uses
-  }
-
-  private static func phone(_ phone: PhoneNumber) -> [SpellingUse] {
-    var uses: [SpellingUse] = []
-    let separators: [UInt8] = [0x2D, 0x20, 0x2E]
-    let nationalCount = phone.trunkPrefix.count + phone.number.count
-    if !phone.country.isEmpty {
-      for prefix in ["+", "", "00"] {
-        uses.append(
-          .full(.international(prefix: prefix, afterCountry: 0, groups: [], separator: 0))
-        )
-      }
-      // `+886 912-345-678` as well as one separator throughout.
-      let pairs = separators.map { ($0, $0) } + [(0x20, 0x2D)]
-      for prefix in ["+", ""] {
-        for (afterCountry, separator) in pairs {
-          for groups in self.phoneGroups(phone.number.count) + [[phone.number.count]] {
-            uses.append(
-              .plain(
-                .international(
-                  prefix: prefix,
-                  afterCountry: afterCountry,
-                  groups: groups,
-                  separator: separator
-                )
-              )
-            )
-          }
-        }
-      }
-      // Fewer digits than that are too easily a counter that happens to agree.
-      if phone.number.count >= 9 { uses.append(.full(.subscriber)) }
-    }
-    uses.append(.full(.national(groups: [], separator: 0)))
-    for separator in separators {
-      for groups in self.phoneGroups(nationalCount) {
-        uses.append(.plain(.national(groups: groups, separator: separator)))
-      }
-    }
-    return uses
-  }
-
-  /// The usual ways to group a number of so many digits.
-  private static func phoneGroups(_ count: Int) -> [[Int]] {
-    switch count {
-    case 7: [[3, 4]]
-    case 8: [[4, 4], [2, 2, 2, 2]]
-    case 9: [[3, 3, 3], [2, 3, 4], [1, 4, 4], [3, 6], [1, 2, 2, 2, 2], [3, 2, 2, 2]]
-    case 10:
-      [[4, 3, 3], [3, 3, 4], [4, 6], [2, 4, 4], [2, 2, 2, 2, 2], [3, 3, 2, 2], [5, 5]]
-    case 11: [[3, 4, 4], [5, 6], [5, 3, 3], [4, 3, 4], [4, 7], [3, 8], [1, 3, 3, 4]]
-    case 12: [[4, 4, 4], [3, 3, 3, 3]]
-    default: []
-    }
   }
 }

@@ -1,7 +1,7 @@
 import TideCore
 
 /// What a profile's value is, taken apart as far as its spellings need.
-enum Subject: Hashable {
+enum Subject: Hashable, Sendable {
   /// Digits alone: IMEI, IMSI, ICCID.
   case digits([UInt8])
   /// Hexadecimal digits in lower case: MEID, Android id, advertising ids without hyphens.
@@ -16,6 +16,14 @@ enum Subject: Hashable {
   case email([UInt8])
   /// Anything else, as written, in UTF-8.
   case text([UInt8])
+  /// Several identifiers of one device, which are hashed as one.
+  case joined([Part])
+
+  /// An identifier among those that are joined.
+  struct Part: Hashable, Sendable {
+    let kind: FindingKind
+    let subject: Subject
+  }
 
   /// Reads a profile's value; nil if nothing is left to search for.
   ///
@@ -40,8 +48,8 @@ enum Subject: Hashable {
       self = !isAllHex ? .text(written) : hex.count == 32 ? .uuid(hex) : .hex(hex)
     case "android_id", "meid": self = isAllHex ? .hex(hex) : .text(written)
     case "email": self = .email(written.map(ASCII.lowercased))
-    // A position is matched by distance, packages as a set, opacity by measure: not by text.
-    case "gps", "app_list", "opaque": return nil
+    // A position is matched by distance, opacity by measure: not by text.
+    case "gps", "opaque": return nil
     default: self = .text(written)
     }
   }
@@ -53,6 +61,8 @@ enum Subject: Hashable {
       .email(let bytes), .text(let bytes):
       Bytes(bytes)
     case .phone(let number): Bytes(number.canonical)
+    case .joined(let parts):
+      Bytes(Array(parts.map { $0.subject.canonical.array }.joined(separator: [0x2B])))
     }
   }
 

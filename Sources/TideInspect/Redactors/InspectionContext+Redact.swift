@@ -1,5 +1,5 @@
-public import TideCore
 import TideCoding
+public import TideCore
 
 extension InspectionContext {
   /// Replaces findings in a head by pseudonyms of the same length; every other byte stays.
@@ -17,6 +17,7 @@ extension InspectionContext {
     var changes: [RedactionRecord] = []
     var target = head.target.array
     var values: [Int: Bytes] = [:]
+    var isSignatureBroken = false
     let authority = Self.authority(of: head.target)
     for piece in HeadPart.all(of: head, direction) {
       guard let result = self.replace(piece.bytes, piece.part, &order) else { return nil }
@@ -31,9 +32,17 @@ extension InspectionContext {
         target.replaceSubrange(range, with: result.bytes)
       }
       changes += result.changes
+      isSignatureBroken = isSignatureBroken || result.isSignatureBroken
     }
     guard order.isComplete else { return nil }
     if changes.isEmpty { return RedactedHead(head: head, changes: []) }
+    isSignatureBroken =
+      isSignatureBroken
+      || Self.signsChanges(
+        head,
+        hasNewTarget: !head.target.elementsEqual(target),
+        fields: Array(values.keys)
+      )
     // A new section, not a changed one: the old buffer would keep the values.
     var fields = HeaderFields()
     for index in 0..<head.fields.count {
@@ -55,8 +64,27 @@ extension InspectionContext {
         fields: fields,
         pseudo: head.pseudo
       ),
-      changes: changes
+      changes: changes,
+      isSignatureBroken: isSignatureBroken
     )
+  }
+
+  /// Whether a signature stands over what was changed in a head.
+  ///
+  /// One in the query is taken to stand over the target, one in a field over the target and the fields,
+  /// but for those that belong to the client or the session and that no signer knows.
+  private static func signsChanges(
+    _ head: MessageHead,
+    hasNewTarget: Bool,
+    fields: [Int]
+  ) -> Bool {
+    if hasNewTarget, !Signatures.signedFields(in: head).isEmpty { return true }
+    let signed = fields.contains { index in
+      !head.fields.isNamed("cookie", at: index) && !head.fields.isNamed("user-agent", at: index)
+        && !head.fields.isNamed("referer", at: index)
+        && !head.fields.isNamed("authorization", at: index)
+    }
+    return signed && !Signatures.fields(head.fields).isEmpty
   }
 
   /// Replaces findings in a trailer section; nil as for a head.
@@ -111,23 +139,36 @@ extension InspectionContext {
       decodedBytes: self.plan.limits.decodedBytes,
       ratio: self.plan.limits.decodedRatio
     )
+    let codings: [ContentCoding]
     switch BodyFacts.coding(content.fields) {
     case .unknown: return nil
-    case .identity:
-      guard body.count <= limits.decodedBytes else { return nil }
-      let part = content.part(firstByte: first, layers: [])
-      guard let result = self.replace(body, part, &order), order.isComplete else { return nil }
-      return RedactedBody(body: result.bytes, changes: result.changes)
-    case .deflate(let name, let stated):
-      let format = stated ?? .ofDeflateBody(firstByte: first)
-      guard let plain = Self.decode(body, format, limits) else { return nil }
-      let part = content.part(firstByte: plain.first ?? 0, layers: [name])
-      guard let result = self.replace(plain, part, &order), order.isComplete else { return nil }
-      if result.changes.isEmpty { return RedactedBody(body: body, changes: []) }
-      let encoded = Gzip.encode(result.bytes, format: format)
-      guard Self.decode(encoded, format, limits) == result.bytes else { return nil }
-      return RedactedBody(body: encoded, changes: result.changes)
+    case .identity: codings = []
+    case .coded(let stated): codings = stated
     }
+    guard let plain = Self.decode(body, codings, limits) else { return nil }
+    guard plain.count <= limits.decodedBytes else { return nil }
+    let names = codings.reversed().map(\.rawValue)
+    let part = content.part(firstByte: plain.first ?? first, layers: names)
+    guard let result = self.replace(plain, part, &order), order.isComplete else { return nil }
+    if result.changes.isEmpty { return RedactedBody(body: body, changes: []) }
+    let encoded = ContentEncoder.encode(result.bytes, codings, like: body)
+    guard Self.decode(encoded, codings, limits) == result.bytes else { return nil }
+    var alterations = result.alterations
+    if !codings.isEmpty { alterations.insert(Alteration(before: body, after: encoded), at: 0) }
+    return RedactedBody(
+      body: encoded,
+      changes: result.changes,
+      isSignatureBroken: result.isSignatureBroken,
+      alterations: alterations
+    )
+  }
+
+  /// What replacing gave.
+  private struct Replaced {
+    let bytes: Bytes
+    let changes: [RedactionRecord]
+    var isSignatureBroken = false
+    var alterations: [Alteration] = []
   }
 
   /// Replaces what `order` asks for in one part, and looks whether any of those values is left.
@@ -135,74 +176,43 @@ extension InspectionContext {
     _ bytes: Bytes,
     _ part: Part,
     _ order: inout RedactionOrder
-  ) -> (bytes: Bytes, changes: [RedactionRecord])? {
-    var strand = Strand(part, self.plan)
-    let matches = strand.receive(bytes, isFinal: true, self.scanner)
-    var result = bytes.array
-    var changes: [RedactionRecord] = []
-    var replaced = Set<Seen>()
-    var end = 0
-    for match in matches {
-      let finding = strand.finding(match)
-      guard order.takes(finding) else { continue }
-      guard let pseudonym = self.pseudonym(for: match) else { return nil }
-      replaced.insert(Seen(match))
-      // The longer comes first: what lies inside it is gone with it; what only overlaps is not.
-      if match.range.upperBound <= end { continue }
-      guard match.range.lowerBound >= end,
-        let new = Replacement.bytes(for: match, in: bytes, with: pseudonym, self.plan.needles)
-      else { return nil }
-      result.replaceSubrange(match.range, with: new)
-      end = match.range.upperBound
-      changes.append(
-        RedactionRecord(
-          kind: match.kind,
-          location: part.location,
-          path: finding.path,
-          range: finding.range,
-          pseudonym: pseudonym.canonical
-        )
-      )
-    }
-    if changes.isEmpty { return (bytes, []) }
-    var again = Strand(part, self.plan)
-    let rest = again.receive(Bytes(result), isFinal: true, self.scanner)
-    guard !rest.contains(where: { replaced.contains(Seen($0)) }) else { return nil }
-    return (Bytes(result), changes)
-  }
-
-  /// A value, wherever it is.
-  private struct Seen: Hashable {
-    let kind: FindingKind
-    let value: Bytes
-
-    init(_ match: Match) {
-      self.kind = match.kind
-      self.value = match.value
-    }
-  }
-
-  private func pseudonym(for match: Match) -> Subject? {
-    let subject: Subject?
-    switch match.source {
-    case .needle(let index):
-      let needles = self.plan.needles
-      subject = needles.values[needles.needles[index].value].subject
-    case .inspector: subject = Subject(match.kind, match.value.text)
-    }
-    return subject.flatMap { self.plan.pseudonyms.pseudonym(match.kind, $0) }
+  ) -> Replaced? {
+    var examination = Examination(self, part, self.budget())
+    let specimen = examination.examine(bytes)
+    guard examination.exceeded == nil else { return nil }
+    var rewriting = Rewriting(self.plan, part, order)
+    guard let result = rewriting.rewrite(specimen) else { return nil }
+    order = rewriting.order
+    if rewriting.changes.isEmpty { return Replaced(bytes: bytes, changes: []) }
+    var again = Examination(self, part, self.budget())
+    var left = Set<Seen>()
+    again.examine(result).collect(&left)
+    guard again.exceeded == nil, left.isDisjoint(with: order.taken) else { return nil }
+    return Replaced(
+      bytes: result,
+      changes: rewriting.changes,
+      isSignatureBroken: rewriting.isSignatureBroken,
+      alterations: rewriting.alterations
+    )
   }
 
   private static func decode(
     _ bytes: Bytes,
-    _ format: DeflateFormat,
+    _ codings: [ContentCoding],
     _ limits: DecodingLimits
   ) -> Bytes? {
+    if codings.isEmpty { return bytes }
+    var decoder = ContentDecoder(codings, limits: limits)
+    var pieces: [Bytes] = []
     do throws(CodingFailure) {
-      return try Gzip.decode(bytes, format: format, limits: limits)
+      try decoder.decode(bytes, &pieces)
+      try decoder.finish()
     } catch {
       return nil
     }
+    var whole = Bytes()
+    for piece in pieces { whole.append(piece) }
+    return whole
   }
 
   private static func isInHead(_ location: FindingLocation) -> Bool {

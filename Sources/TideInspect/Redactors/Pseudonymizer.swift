@@ -1,141 +1,87 @@
 import TideCore
-import TideCrypto
 
 /// Makes pseudonyms: values of the same kind, length and shape that belong to nobody.
 ///
 /// HMAC-SHA-256(case secret, kind ‖ value) drives every choice (DETECTION.md section 4), so that a
 /// value has one pseudonym in a case, and pseudonyms of two cases cannot be joined.
 struct Pseudonymizer: Sendable {
-  let secret: [UInt8]
+  private let secret: [UInt8]
+  /// The profiles' own values, none of which may stand for another.
+  private let real: Set<Bytes>
+
+  /// How often other choices are tried where one gave the value itself, another real one, or one that
+  /// takes more or fewer bytes in binary.
+  private static let attempts = UInt8(64)
+
+  init(secret: [UInt8], profiles: [DeviceProfile] = []) {
+    self.secret = secret
+    var real = Set<Bytes>()
+    for identifier in profiles.flatMap(\.identifiers) {
+      guard let subject = Subject(identifier.kind, identifier.value) else { continue }
+      for spelling in Self.spellings(subject) { real.insert(spelling) }
+    }
+    self.real = real
+  }
 
   /// The pseudonym of a value; nil if the shape leaves no room for another one.
   func pseudonym(_ kind: FindingKind, _ subject: Subject) -> Subject? {
-    // The second try is for the rare case that chance gave the value itself.
-    for attempt in UInt8(0)..<8 {
-      var choices = Choices(
-        key: self.secret,
-        seed: Array(kind.name.utf8) + [0] + subject.canonical.array + [attempt]
-      )
-      let candidate = self.candidate(kind, subject, &choices)
-      if candidate.canonical != subject.canonical { return candidate }
+    if case .joined(let parts) = subject {
+      let others = parts.compactMap { part in
+        self.pseudonym(part.kind, part.subject).map { Subject.Part(kind: part.kind, subject: $0) }
+      }
+      return others.count == parts.count ? .joined(others) : nil
     }
-    return nil
+    let canonical = subject.canonical
+    let size = BinarySize(subject)
+    var second: Subject?
+    for attempt in 0..<Self.attempts {
+      var choices = self.choices(kind, canonical, attempt: attempt)
+      let candidate = Redactors.pseudonym(kind, subject, &choices)
+      let written = candidate.canonical
+      guard written != canonical, written.count == canonical.count,
+        self.real.isDisjoint(with: Self.spellings(candidate))
+      else { continue }
+      if BinarySize(candidate) == size { return candidate }
+      second = second ?? candidate
+    }
+    return second
   }
 
-  private func candidate(
-    _ kind: FindingKind,
-    _ subject: Subject,
-    _ choices: inout Choices
-  ) -> Subject {
+  /// The choices that the case's secret makes for a value.
+  func choices(_ kind: FindingKind, _ value: Bytes, attempt: UInt8 = 0) -> Choices {
+    Choices(key: self.secret, seed: Array(kind.name.utf8) + [0] + value.array + [attempt])
+  }
+
+  /// The ways to write a value by which it is known as someone's.
+  private static func spellings(_ subject: Subject) -> [Bytes] {
     switch subject {
-    case .digits(let digits): return .digits(Self.digits(kind, digits, &choices))
-    case .hex(let digits): return .hex(Filler.hexadecimal(digits, &choices))
-    case .uuid: return .uuid(Self.uuid(&choices))
-    case .mac: return .mac(Self.mac(&choices))
-    case .phone(let phone): return .phone(Self.phone(phone, &choices))
-    case .email(let text): return .email(Filler.email(text, &choices))
-    case .text(let text): return .text(Filler.text(text, &choices))
+    case .phone(let phone): [subject.canonical, Bytes(phone.number)]
+    case .text(let text): [Bytes(text.map(ASCII.lowercased)), subject.canonical]
+    case .digits, .hex, .uuid, .mac, .email, .joined: [subject.canonical]
     }
   }
-
-  private static func digits(
-    _ kind: FindingKind,
-    _ digits: [UInt8],
-    _ choices: inout Choices
-  ) -> [UInt8] {
-    switch kind.name {
-    case "imei" where digits.count == 15:
-      // A type code no reporting body was given (GSMA TS.06 annex A). The test range begins with 00,
-      // which a JSON number cannot.
-      let body = Array("77".utf8) + choices.digits(12)
-      return body + [Luhn.checkDigit(after: body)]
-    case "imsi" where digits.count > 6:
-      // MCC and MNC stay (3GPP TS 23.003 §2.2); North America's MNCs have three digits.
-      let isThree = digits.starts(with: [0x33, 0x31]) || digits.starts(with: [0x33, 0x30, 0x32])
-      let kept = digits.prefix(isThree ? 6 : 5)
-      return kept + choices.digits(digits.count - kept.count)
-    case "iccid" where digits.count > 8:
-      // 89, country and issuer stay: at most seven digits (ITU-T E.118 §4.1).
-      let body = digits.prefix(7) + choices.digits(digits.count - 8)
-      return body + [Luhn.checkDigit(after: body)]
-    default: return Filler.hexadecimal(digits, &choices)
-    }
-  }
-
-  private static func uuid(_ choices: inout Choices) -> [UInt8] {
-    var digits = choices.hexDigits(32)
-    digits[12] = 0x34  // version 4
-    digits[16] = Array("89ab".utf8)[choices.below(4)]  // RFC 9562's variant
-    return digits
-  }
-
-  private static func mac(_ choices: inout Choices) -> [UInt8] {
-    var digits = choices.hexDigits(12)
-    digits[1] = Array("26ae".utf8)[choices.below(4)]  // local bit set, group bit clear
-    return digits
-  }
-
-  /// A number of the same country and length in a range that nobody is called in.
-  private static func phone(_ phone: PhoneNumber, _ choices: inout Choices) -> PhoneNumber {
-    let country = String(decoding: phone.country, as: UTF8.self)
-    let count = phone.number.count
-    var number: [UInt8]
-    if country == "1", count == 10 {
-      // 555-0100 to 555-0199 of any area are for fiction (ATIS-0300115).
-      number = [0x32 + UInt8(choices.below(8)), 0x30 + UInt8(choices.below(8))]
-      number += choices.digits(1) + Array("55501".utf8) + choices.digits(2)
-    } else if let prefix = self.unusedRanges[country], prefix.utf8.count + 3 <= count {
-      number = Array(prefix.utf8) + choices.digits(count - prefix.utf8.count)
-    } else {
-      // The first digits say what kind of line it is; a block that begins with zeros is seldom given.
-      let kept = min(3, max(1, count - 5))
-      let zeros = [UInt8](repeating: 0x30, count: min(2, max(0, count - kept - 3)))
-      number = phone.number.prefix(kept) + zeros + choices.digits(count - kept - zeros.count)
-    }
-    return PhoneNumber(country: phone.country, number: number)
-  }
-
-  /// Ranges for fiction (Ofcom, ARCEP, ACMA, PTS) or without subscribers, by country code.
-  private static let unusedRanges = [
-    "33": "63998", "44": "7700900", "46": "701740", "61": "491570", "86": "120", "886": "94",
-  ]
 }
 
-/// Choices that look random and are the same for the same seed.
-struct Choices {
-  private let key: [UInt8]
-  private let seed: [UInt8]
-  private var block: [UInt8] = []
-  private var position = 0
-  private var counter: UInt32 = 0
+/// How much room an identifier takes where it travels as a number.
+private struct BinarySize: Equatable {
+  private let varint: Int
+  private let decimal: Int
+  private let hexadecimal: Int
+  private let isNegative: Bool
 
-  init(key: [UInt8], seed: [UInt8]) {
-    self.key = key
-    self.seed = seed
-  }
-
-  /// A number from 0 up to, not including, `bound`; for bounds so small that the bias is nothing.
-  mutating func below(_ bound: Int) -> Int {
-    if self.position + 4 > self.block.count {
-      let number = (0..<4).map { UInt8(truncatingIfNeeded: self.counter >> UInt32(24 - 8 * $0)) }
-      self.block = HMAC.sha256(key: self.key, self.seed + number)
-      self.counter &+= 1
-      self.position = 0
+  /// Nil if it is no number.
+  init?(_ subject: Subject) {
+    let value: UInt64?
+    switch subject {
+    case .digits(let digits): value = UInt64(String(decoding: digits, as: UTF8.self))
+    case .hex(let digits), .mac(let digits):
+      value = UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
+    case .uuid, .phone, .email, .text, .joined: value = nil
     }
-    var value = 0
-    for byte in self.block[self.position..<self.position + 4] { value = value << 8 | Int(byte) }
-    self.position += 4
-    return value % max(bound, 1)
-  }
-
-  /// Decimal digits.
-  mutating func digits(_ count: Int) -> [UInt8] {
-    (0..<max(0, count)).map { _ in 0x30 + UInt8(self.below(10)) }
-  }
-
-  /// Hexadecimal digits in lower case.
-  mutating func hexDigits(_ count: Int) -> [UInt8] {
-    let digits = Array("0123456789abcdef".utf8)
-    return (0..<count).map { _ in digits[self.below(16)] }
+    guard let value else { return nil }
+    self.varint = (UInt64.bitWidth - value.leadingZeroBitCount + 6) / 7
+    self.decimal = String(value).utf8.count
+    self.hexadecimal = String(value, radix: 16).utf8.count
+    self.isNegative = value >> 63 == 1
   }
 }

@@ -1,25 +1,13 @@
 public import TideCore
 
-/// One value that was replaced.
-public struct RedactionRecord: Hashable, Sendable {
-  /// What it was.
-  public let kind: FindingKind
-  /// In which part of the message.
-  public let location: FindingLocation
-  /// Where inside the part, as in the finding.
-  public let path: String
-  /// The bytes replaced, counted as in the finding.
-  public let range: Range<Int>
-  /// What stands there now, in its canonical spelling.
-  public let pseudonym: Bytes
-}
-
 /// A head in which values were replaced.
 public struct RedactedHead: Sendable {
   /// The head to send; its `raw` is empty, since those bytes still held the values.
   public let head: MessageHead
   /// What was replaced, in order.
   public let changes: [RedactionRecord]
+  /// Whether a signature that nobody here can make stood over what was changed.
+  public var isSignatureBroken = false
 }
 
 /// A body in which values were replaced.
@@ -30,43 +18,34 @@ public struct RedactedBody: Sendable {
   public let body: Bytes
   /// What was replaced, in order.
   public let changes: [RedactionRecord]
+  /// Whether a signature that nobody here can make stood over what was changed.
+  public var isSignatureBroken = false
+  /// Every run of bytes that was changed, the body as it is sent first.
+  ///
+  /// Sums in its head may have been made of any of them: see `BodyDigests`.
+  public var alterations: [Alteration] = []
 }
 
-/// Which findings are to be replaced, and which are still to be seen.
+/// Which values are to be replaced, wherever they are, and which are still to be seen.
+///
+/// By kind and value, not by place: what streamed by was seen with the eyes of a window, and the same
+/// value may stand in places that only a whole part shows.
 struct RedactionOrder {
-  private struct Key: Hashable {
-    let kind: FindingKind
-    let location: FindingLocation
-    let path: String
-    let range: Range<Int>
-    let value: Bytes
+  private let wanted: Set<Seen>
+  /// The values that were seen again.
+  private(set) var taken: Set<Seen> = []
 
-    init(_ finding: Finding) {
-      self.kind = finding.kind
-      self.location = finding.location
-      self.path = finding.path
-      self.range = finding.range
-      self.value = finding.value
-    }
-  }
-
-  private let wanted: Set<Key>
-  private var unseen: Set<Key>
-
-  init(_ findings: some Sequence<Finding>) {
-    self.wanted = Set(findings.map(Key.init))
-    self.unseen = self.wanted
-  }
+  init(_ findings: some Sequence<Finding>) { self.wanted = Set(findings.map { Seen($0) }) }
 
   var isEmpty: Bool { self.wanted.isEmpty }
 
-  /// Whether every finding was seen again.
-  var isComplete: Bool { self.unseen.isEmpty }
+  /// Whether every value was seen again.
+  var isComplete: Bool { self.taken.count == self.wanted.count }
 
-  /// Whether `finding` is to be replaced.
-  mutating func takes(_ finding: Finding) -> Bool {
-    let key = Key(finding)
-    self.unseen.remove(key)
-    return self.wanted.contains(key)
+  /// Whether `seen` is to be replaced.
+  mutating func takes(_ seen: Seen) -> Bool {
+    guard self.wanted.contains(seen) else { return false }
+    self.taken.insert(seen)
+    return true
   }
 }

@@ -1,6 +1,36 @@
 import TideCore
 import TideCrypto
 
+extension InspectionPlan {
+  /// What is written over a match; nil if there is nothing that could be written soundly.
+  func replacement(
+    for match: Match,
+    in bytes: Bytes
+  ) -> (written: [UInt8], canonical: Bytes)? {
+    switch match.replacing {
+    case .impossible: return nil
+    case .writing(let write):
+      let written = bytes.slice(match.range)
+      for attempt in UInt8(0)..<8 {
+        var choices = self.pseudonyms.choices(match.kind, match.value, attempt: attempt)
+        guard let new = write(&choices, written) else { return nil }
+        if !written.elementsEqual(new.written) { return new }
+      }
+      return nil
+    case .refilling: break
+    }
+    let subject: Subject? =
+      switch match.source {
+      case .needle(let index): self.needles.values[self.needles.needles[index].value].subject
+      case .inspector, .leafInspector: Subject(match.kind, match.value.text)
+      }
+    guard let pseudonym = subject.flatMap({ self.pseudonyms.pseudonym(match.kind, $0) }),
+      let written = Replacement.bytes(for: match, in: bytes, with: pseudonym, self.needles)
+    else { return nil }
+    return (written, pseudonym.canonical)
+  }
+}
+
 /// Writes a pseudonym over a match, in the match's own spelling, encoding and case.
 enum Replacement {
   /// The bytes to put in place of `match`, as many as it has; nil if it cannot be done soundly.
@@ -13,7 +43,8 @@ enum Replacement {
     let written = original.slice(match.range)
     let result: [UInt8]?
     switch match.source {
-    case .inspector: result = self.refilled(written, match.value, pseudonym.canonical)
+    case .inspector, .leafInspector:
+      result = self.refilled(written, match.value, pseudonym.canonical)
     case .needle(let index):
       let needle = needles.needles[index]
       guard let spelled = needle.spelling.bytes(of: pseudonym),
@@ -63,7 +94,29 @@ enum Replacement {
         position += 1
       }
     }
-    return index == value.count ? self.recased(result, as: written) : nil
+    guard index == value.count else { return self.refilledEnd(written, value, pseudonym) }
+    return self.recased(result, as: written)
+  }
+
+  /// A telephone number as dialled at home: its last digits are replaced, a trunk prefix stays.
+  ///
+  /// What of the value is not written must be the pseudonym's too: the country.
+  private static func refilledEnd(
+    _ written: Bytes,
+    _ value: Bytes,
+    _ pseudonym: Bytes
+  ) -> [UInt8]? {
+    let places = written.indices.filter { ASCII.isDigit(written[$0]) }
+    let shared = zip(places.reversed(), value.reversed()).prefix { written[$0] == $1 }.count
+    let missing = value.count - shared
+    guard shared >= 6, places.count <= shared + 2, !written.contains(0x25),
+      value.slice(0..<missing) == pseudonym.slice(0..<missing)
+    else { return nil }
+    var result = written.array
+    for (place, byte) in zip(places.suffix(shared), pseudonym.suffix(shared)) {
+      result[place] = byte
+    }
+    return result
   }
 
   /// `bytes` in the case of `written`, letter by letter, and where that has none, in its main case.

@@ -1,0 +1,109 @@
+import TideCore
+
+/// Geohashes: base 32 digits, each five bits of longitude and latitude by turns.
+enum Geohash {
+  private static let alphabet = Array("0123456789bcdefghjkmnpqrstuvwxyz".utf8)
+
+  /// The middle of the cell; nil if it is no geohash.
+  static func position(_ text: some Sequence<UInt8>) -> Position? {
+    var low = (-90.0, -180.0)
+    var high = (90.0, 180.0)
+    var isLongitude = true
+    for byte in text {
+      guard let digit = self.alphabet.firstIndex(of: byte | (byte &- 0x41 < 26 ? 0x20 : 0)) else {
+        return nil
+      }
+      for bit in (0..<5).reversed() {
+        let isUpper = digit >> bit & 1 == 1
+        if isLongitude {
+          let middle = (low.1 + high.1) / 2
+          if isUpper { low.1 = middle } else { high.1 = middle }
+        } else {
+          let middle = (low.0 + high.0) / 2
+          if isUpper { low.0 = middle } else { high.0 = middle }
+        }
+        isLongitude.toggle()
+      }
+    }
+    return Position(latitude: (low.0 + high.0) / 2, longitude: (low.1 + high.1) / 2)
+  }
+
+  /// The geohash of a position with so many digits.
+  static func text(_ position: Position, count: Int) -> [UInt8] {
+    var low = (-90.0, -180.0)
+    var high = (90.0, 180.0)
+    var isLongitude = true
+    var text: [UInt8] = []
+    for _ in 0..<count {
+      var digit = 0
+      for _ in 0..<5 {
+        digit <<= 1
+        if isLongitude {
+          let middle = (low.1 + high.1) / 2
+          if position.longitude >= middle {
+            digit |= 1
+            low.1 = middle
+          } else {
+            high.1 = middle
+          }
+        } else {
+          let middle = (low.0 + high.0) / 2
+          if position.latitude >= middle {
+            digit |= 1
+            low.0 = middle
+          } else {
+            high.0 = middle
+          }
+        }
+        isLongitude.toggle()
+      }
+      text.append(self.alphabet[digit])
+    }
+    return text
+  }
+}
+
+/// The first digits of the geohashes around some positions: a test that most words fail.
+struct GeohashPrefixes {
+  /// The fewest digits of a position: six are a cell of 1.2 km by 600 m.
+  private static let counts = 6...12
+  /// Four digits, in lower case, as one number.
+  private let prefixes: Set<UInt32>
+
+  init(around positions: [Position]) {
+    var prefixes = Set<UInt32>()
+    for position in positions {
+      // A radius around may reach into the cells next door.
+      for (north, east) in [(0.0, 0.0), (0.01, 0.02), (0.01, -0.02), (-0.01, 0.02), (-0.01, -0.02)]
+      {
+        let near = Position(
+          latitude: position.latitude + north,
+          longitude: position.longitude + east
+        )
+        guard let near else { continue }
+        prefixes.insert(Geohash.text(near, count: 4).reduce(0) { $0 << 8 | UInt32($1) })
+      }
+    }
+    self.prefixes = prefixes
+  }
+
+  /// Whether a whole value may be one.
+  func mayBegin(_ span: Span<UInt8>) -> Bool {
+    Self.counts.contains(span.count) && self.isPrefix(span, 0)
+  }
+
+  /// Whether one may begin anywhere.
+  func mayBe(in span: Span<UInt8>) -> Bool {
+    guard span.count >= Self.counts.lowerBound else { return false }
+    for index in 0...span.count - Self.counts.lowerBound where self.isPrefix(span, index) {
+      return true
+    }
+    return false
+  }
+
+  private func isPrefix(_ span: Span<UInt8>, _ start: Int) -> Bool {
+    var digits: UInt32 = 0
+    for index in start..<start + 4 { digits = digits << 8 | UInt32(ASCII.lowercased(span[index])) }
+    return self.prefixes.contains(digits)
+  }
+}
