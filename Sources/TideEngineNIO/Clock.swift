@@ -1,6 +1,21 @@
 import Glibc
-import TideCore
+public import TideCore
 import TideProxy
+
+/// The time that a thread has worked, for limits on work inside one step.
+///
+/// Not the time that passed: a busy machine would have bodies refused that are quickly read.
+public struct WorkClock: MonotonicClock {
+  /// Reads the calling thread's own clock.
+  public init() {}
+
+  /// Nanoseconds of processor time since the thread began.
+  public func now() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
 
 /// Both of the system's clocks, read together.
 enum Clock {

@@ -74,6 +74,7 @@ final class ConnectionDriver {
     case .authenticate(let credentials): self.authenticate(credentials)
     case .fetch(let id, let request, let limit, let device):
       self.fetch(id, Fetch.Key(request: request, limit: limit, device: device))
+    case .scan(let id, let request): self.scan(id, request)
     case .awaitRoom: self.loop.awaitRoom(self)
     case .finished:
       self.wanted = nil
@@ -120,6 +121,14 @@ final class ConnectionDriver {
   private func fetch(_ id: FetchID, _ key: Fetch.Key) {
     let waiter = Fetch.Waiter(owner: self.number) { self.handle(.fetched(id, $0)) }
     self.loop.fetches.begin(key, for: waiter)
+  }
+
+  private func scan(_ id: ScanID, _ request: ScanRequest) {
+    let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+    let eventLoop = self.loop.eventLoop
+    self.loop.scanners[request.scanner].scan(request) { result in
+      eventLoop.execute { bound.value.handle(.scanned(id, result)) }
+    }
   }
 
   private func open(_ id: UpstreamID, _ target: PinnedTarget) {

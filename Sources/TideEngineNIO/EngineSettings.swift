@@ -10,6 +10,8 @@ public struct EngineSettings: Sendable {
   public let loops: Int
   /// Names with addresses of the operator's, before any look-up.
   public let hosts: [Hostname: [IPAddress]]
+  /// Who is asked for all other names; the system's resolver if there are none.
+  public let nameServers: [NameServer]
   /// The bounds.
   public let limits: Limits
   /// The waits.
@@ -21,6 +23,7 @@ public struct EngineSettings: Sendable {
     allowedClients: [CIDR],
     loops: Int,
     hosts: [Hostname: [IPAddress]],
+    nameServers: [NameServer] = [],
     limits: Limits,
     timeouts: Timeouts
   ) {
@@ -28,6 +31,7 @@ public struct EngineSettings: Sendable {
     self.allowedClients = allowedClients
     self.loops = loops
     self.hosts = hosts
+    self.nameServers = nameServers
     self.limits = limits
     self.timeouts = timeouts
   }

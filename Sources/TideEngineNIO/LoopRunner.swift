@@ -59,6 +59,7 @@ final class LoopRunner {
   }
 
   var connectionCount: Int { self.drivers.count }
+  var scanners: [any Scanner] { self.context.scanners }
 
   func start() {
     let bound = NIOLoopBound(self, eventLoop: self.eventLoop)

@@ -37,7 +37,12 @@ public final class NIOEngine: Sendable {
     let authentication = try Authentication(authenticator)
     self.authentication = authentication
     self.group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, settings.loops))
-    self.resolver = Resolver(hosts: settings.hosts, threads: 8)
+    self.resolver = Resolver(
+      hosts: settings.hosts,
+      servers: settings.nameServers,
+      patience: settings.timeouts.dns,
+      on: self.group.next()
+    )
     var runners: [NIOLoopBound<LoopRunner>] = []
     let resolver = self.resolver
     let strangers = Strangers(onStranger)
@@ -119,7 +124,11 @@ public final class NIOEngine: Sendable {
   ///
   /// Whoever steers the engine from elsewhere is to have stopped before: a question that is under way
   /// when the loops end has no answer.
-  public func stop(drain: Int) async {
+  ///
+  /// - Parameters:
+  ///   - drain: how many seconds exchanges are given.
+  ///   - stopHelpers: stops who still answers to the loops, such as scanners, once nobody waits for them.
+  public func stop(drain: Int, _ stopHelpers: () async -> Void = {}) async {
     self.isStopping.store(true, ordering: .releasing)
     await self.onEachLoop { $0.stopAccepting() }
     await self.onEachLoop { $0.shutDown() }
@@ -131,6 +140,7 @@ public final class NIOEngine: Sendable {
       $0.shutDown()
       $0.end()
     }
+    await stopHelpers()
     self.resolver.stop()
     self.authentication.stop()
     try? await self.group.shutdownGracefully()

@@ -54,16 +54,6 @@ extension NIOEngine {
   }
 }
 
-extension NIOEngine {
-  /// The addresses of a name as a running proxy would find them; blocks.
-  public static func lookUp(
-    _ name: Hostname,
-    hosts: [Hostname: [IPAddress]]
-  ) -> Result<[IPAddress], FlowFailure> {
-    hosts[name].map { .success($0) } ?? SystemResolver.lookUp(name)
-  }
-}
-
 extension FlowFailure {
   /// The system's words for an error number.
   static func text(of code: Int32) -> String {

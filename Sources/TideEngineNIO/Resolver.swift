@@ -3,31 +3,72 @@ import NIOPosix
 import Synchronization
 import TideCore
 
-/// Looks names up with the system's resolver, on a few threads of its own, once per request.
+/// Looks names up once per request: in the operator's list, then by our own stub resolver or the system's.
 final class Resolver: Sendable {
+  private enum Source: Sendable {
+    /// The system's, on a few threads of its own.
+    case system(NIOThreadPool)
+    /// Our own, on a loop.
+    case stub(NIOLoopBoundBox<StubResolver>)
+  }
+
   private let hosts: [Hostname: [IPAddress]]
-  private let pool: NIOThreadPool
-  /// Look-ups that wait or are under way.
+  private let source: Source
+  /// Look-ups of the system's that wait or are under way.
   private let pending = Atomic(0)
   /// The most of them: names whose servers are dead hold a thread for long.
   private static let most = 1_024
+  private static let threads = 8
 
-  init(hosts: [Hostname: [IPAddress]], threads: Int) {
+  /// Prepares to look names up.
+  ///
+  /// - Parameters:
+  ///   - hosts: names with addresses of the operator's.
+  ///   - servers: who is asked for all others; the system's resolver if there are none.
+  ///   - patience: how long our own resolver may take, in nanoseconds.
+  ///   - eventLoop: where our own resolver runs.
+  init(
+    hosts: [Hostname: [IPAddress]],
+    servers: [NameServer],
+    patience: UInt64,
+    on eventLoop: any EventLoop
+  ) {
     self.hosts = hosts
-    self.pool = NIOThreadPool(numberOfThreads: threads)
-    self.pool.start()
+    if servers.isEmpty {
+      let pool = NIOThreadPool(numberOfThreads: Self.threads)
+      pool.start()
+      self.source = .system(pool)
+    } else {
+      let stub = StubResolver(servers, patience: patience, on: eventLoop)
+      self.source = .stub(.makeBoxSendingValue(stub, eventLoop: eventLoop))
+    }
   }
 
   /// Calls `body` on `loop` with the addresses; never before it returns.
   func resolve(
     _ name: Hostname,
     on loop: any EventLoop,
-    _ body: @escaping @Sendable (Result<[IPAddress], FlowFailure>) -> Void
+    _ body: @escaping @Sendable (Result<Resolution, FlowFailure>) -> Void
   ) {
     if let addresses = self.hosts[name] {
-      loop.execute { body(.success(addresses)) }
+      loop.execute { body(.success(Resolution(addresses: addresses, source: "hosts"))) }
       return
     }
+    switch self.source {
+    case .stub(let stub):
+      stub.eventLoop.execute {
+        stub.value.resolve(name) { result in loop.execute { body(result) } }
+      }
+    case .system(let pool): self.askSystem(name, pool, on: loop, body)
+    }
+  }
+
+  private func askSystem(
+    _ name: Hostname,
+    _ pool: NIOThreadPool,
+    on loop: any EventLoop,
+    _ body: @escaping @Sendable (Result<Resolution, FlowFailure>) -> Void
+  ) {
     guard self.pending.wrappingAdd(1, ordering: .relaxed).oldValue < Self.most else {
       self.pending.wrappingSubtract(1, ordering: .relaxed)
       let failure = FlowFailure(
@@ -38,8 +79,8 @@ final class Resolver: Sendable {
       loop.execute { body(.failure(failure)) }
       return
     }
-    self.pool.submit { state in
-      let result: Result<[IPAddress], FlowFailure>
+    pool.submit { state in
+      let result: Result<Resolution, FlowFailure>
       switch state {
       case .active: result = SystemResolver.lookUp(name)
       case .cancelled:
@@ -52,5 +93,10 @@ final class Resolver: Sendable {
     }
   }
 
-  func stop() { self.pool.shutdownGracefully { _ in } }
+  func stop() {
+    switch self.source {
+    case .system(let pool): pool.shutdownGracefully { _ in }
+    case .stub(let stub): stub.eventLoop.execute { stub.value.stop() }
+    }
+  }
 }

@@ -6,9 +6,10 @@ enum SystemResolver {
   /// glibc declares EAI_NODATA for GNU programs only.
   private static let noData: Int32 = -5
 
-  /// Every address of a name, IPv4 and IPv6, in the system's order; blocks.
-  static func lookUp(_ name: Hostname) -> Result<[IPAddress], FlowFailure> {
+  /// Every address of a name, IPv4 and IPv6, in the system's order, and what it is another name for; blocks.
+  static func lookUp(_ name: Hostname) -> Result<Resolution, FlowFailure> {
     var hints = unsafe addrinfo()
+    unsafe hints.ai_flags = AI_CANONNAME
     unsafe hints.ai_family = AF_UNSPEC
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var list: UnsafeMutablePointer<addrinfo>?
@@ -33,7 +34,20 @@ enum SystemResolver {
       }
       unsafe next = entry.pointee.ai_next
     }
-    return .success(addresses)
+    guard addresses.count <= Resolution.mostAddresses else {
+      let detail = "\(name): more than \(Resolution.mostAddresses) addresses"
+      return .failure(FlowFailure(.resolverFailed, origin: .upstream, detail: detail))
+    }
+    let canonical = unsafe Self.canonicalName(list).flatMap { $0 == name ? nil : $0 }
+    return .success(
+      Resolution(addresses: addresses, aliases: canonical.map { [$0] } ?? [], source: "system")
+    )
+  }
+
+  /// Where the chain of aliases ends; the first entry has it.
+  private static func canonicalName(_ list: UnsafeMutablePointer<addrinfo>?) -> Hostname? {
+    guard let text = unsafe list?.pointee.ai_canonname else { return nil }
+    return unsafe Hostname(String(cString: text))
   }
 
   private static func address(_ entry: UnsafeMutablePointer<addrinfo>) -> IPAddress? {

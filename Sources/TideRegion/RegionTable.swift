@@ -38,7 +38,7 @@ public struct RegionTable: Sendable {
   public func region(of address: IPAddress) -> Region {
     let address = address.unmapped
     var conclusion = self.conclude(address)
-    if let inner = address.embeddedV4 { conclusion.join(self.conclude(inner)) }
+    for inner in address.carriedV4 { conclusion.join(self.conclude(inner)) }
     let isSpecialUse = SpecialUse.name(of: address) != nil
     let sets = conclusion.sets.map { self.sets[$0].name }
     return Region(

@@ -8,7 +8,7 @@ public enum SpecialUse {
   /// the loopback address of whoever translates it.
   public static func name(of address: IPAddress) -> String? {
     let address = address.unmapped
-    return self.ownName(of: address) ?? address.embeddedV4.flatMap(self.ownName)
+    return self.ownName(of: address) ?? address.carriedV4.lazy.compactMap(self.ownName).first
   }
 
   /// The special use of the form of `address` alone, without regard to an IPv4 address inside it.

@@ -53,7 +53,9 @@ final class FetchBench: Sendable {
     )
     let resolver = TideEngineNIO.Resolver(
       hosts: Hostname("crl.example").map { [$0: [.v4(0x7F00_0001)]] } ?? [:],
-      threads: 1
+      servers: [],
+      patience: Timeouts().dns,
+      on: loop
     )
     self.loop = loop
     self.resolver = resolver
