@@ -150,18 +150,14 @@ struct CompiledConditions: Sendable {
     as role: ConditionRole
   ) -> ConditionMatch {
     if !self.device.isEmpty, !self.device.contains(facts.device) { return .no(.device) }
-    if !self.host.isEmpty,
-      !role.names.holds(facts.hosts, { host in self.host.contains { $0.matches(host) } })
-    {
-      return .no(.host)
-    }
+    if !self.host.isEmpty, !Self.holds(self.host, facts, role) { return .no(.host) }
     if !self.ip.isEmpty, !role.addresses.holds(candidates, { self.holdsIP($0, role) }) {
       return .no(.ip)
     }
     if !self.port.isEmpty, !self.port.contains(where: { $0.contains(facts.port) }) {
       return .no(.port)
     }
-    if let region = self.region, !Self.holds(region, facts.hosts, candidates, role) {
+    if let region = self.region, !Self.holds(region, facts, candidates, role) {
       return .no(.region)
     }
     if !self.asn.isEmpty, !role.addresses.holds(candidates, { self.holdsASN($0, role) }) {
@@ -187,9 +183,7 @@ struct CompiledConditions: Sendable {
     if !self.method.isEmpty, !self.method.contains(where: { $0.matches(facts.method) }) {
       return .no(.method)
     }
-    if !self.path.isEmpty, !self.path.contains(where: { $0.matches(facts.path) }) {
-      return .no(.path)
-    }
+    if !self.path.isEmpty, !self.holdsPath(facts.path, role) { return .no(.path) }
     for header in self.header {
       let values = facts.fields.all(named: header.key)
       let holds = role.names.holds(values) { value in
@@ -217,6 +211,19 @@ struct CompiledConditions: Sendable {
     return .yes
   }
 
+  /// Whether the path matches: for a rule as it was sent or as a server may read it, for an exception both.
+  private func holdsPath(_ path: Bytes, _ role: ConditionRole) -> Bool {
+    let isSent = self.path.contains { $0.matches(path) }
+    switch role {
+    case .rule:
+      return isSent
+        || NormalPath.of(path).map { path in self.path.contains { $0.matches(path) } } == true
+    case .exception:
+      return isSent
+        && NormalPath.of(path).map { path in self.path.contains { $0.matches(path) } } != false
+    }
+  }
+
   /// Whether a finding of this message's is of a kind and a certainty that are asked for.
   private func holdsFinding(_ facts: MessageFacts, _ findings: [Finding]) -> Bool {
     findings.contains { finding in
@@ -232,8 +239,7 @@ struct CompiledConditions: Sendable {
     if self.ip.contains(where: { $0.contains(address) }) { return true }
     switch role {
     case .rule:
-      guard let inner = address.embeddedV4 else { return false }
-      return self.ip.contains { $0.contains(inner) }
+      return address.carriedV4.contains { inner in self.ip.contains { $0.contains(inner) } }
     case .exception: return false
     }
   }
@@ -244,20 +250,36 @@ struct CompiledConditions: Sendable {
     return role.names.holds(numbers, self.asn.contains)
   }
 
+  /// Whether enough of the flow's names match; what a name is only another name for can make a rule apply,
+  /// but can neither make nor break an exception.
+  private static func holds(
+    _ patterns: [HostPattern],
+    _ facts: MessageFacts,
+    _ role: ConditionRole
+  ) -> Bool {
+    if role.names.holds(facts.hosts, { host in patterns.contains { $0.matches(host) } }) {
+      return true
+    }
+    switch role {
+    case .rule:
+      return facts.aliases.contains { alias in patterns.contains { $0.matches(alias) } }
+    case .exception: return false
+    }
+  }
+
   /// Whether the flow is bound for the region: by an address, or by a name that the operator put there.
   ///
   /// Names only ever add: for an exception, addresses alone count.
   private static func holds(
     _ region: RegionCondition,
-    _ names: [Host],
+    _ facts: MessageFacts,
     _ candidates: [Candidate],
     _ role: ConditionRole
   ) -> Bool {
     switch role {
     case .rule(let addresses):
       addresses.holds(candidates) { region.matchesAny($0.region) }
-        || (!region.hosts.isEmpty
-          && names.contains { name in region.hosts.contains { $0.matches(name) } })
+        || (!region.hosts.isEmpty && Self.holds(region.hosts, facts, role))
     case .exception:
       Quantifier.every.holds(candidates) { region.matchesAll($0.region) }
     }

@@ -17,6 +17,8 @@ enum RuleMatch: Hashable, Sendable {
 /// A class, so that asking one rule after another per message copies none of their many arrays.
 final class CompiledRule: Sendable {
   let id: RuleID
+  /// As its author wrote it.
+  let source: Rule
   /// In its author's words.
   let description: String
   let decided: Action
@@ -32,6 +34,7 @@ final class CompiledRule: Sendable {
 
   init(_ rule: Rule, when: CompiledConditions, unless: CompiledConditions?, mode: Mode) {
     self.id = rule.id
+    self.source = rule
     self.description = rule.description
     self.decided = rule.then
     self.applied = min(rule.then, mode.ceiling)
@@ -61,12 +64,17 @@ final class CompiledRule: Sendable {
     _ findings: [Finding] = [],
     at stage: JudgementStage
   ) -> RuleMatch {
+    let (judged, addresses) = self.judged(facts)
+    return self.match(facts, judged, findings, stage, addresses)
+  }
+
+  /// The addresses that the rule is asked about, and how many of them have to be in a region.
+  func judged(_ facts: MessageFacts) -> ([Candidate], Quantifier) {
     switch self.candidates {
-    case .any: return self.match(facts, facts.candidates, findings, stage, .some)
+    case .any: return (facts.candidates, .some)
     case .allowedOnly:
       let dialled = facts.candidates.first { $0.address == facts.address }
-      let judged = dialled.map { [$0] } ?? facts.candidates
-      return self.match(facts, judged, findings, stage, .every)
+      return (dialled.map { [$0] } ?? facts.candidates, .every)
     }
   }
 

@@ -36,7 +36,7 @@ extension Conditions {
   /// It compares what is written, value by value, so it says yes only where that is plain.
   func covers(_ other: Conditions) -> Bool {
     Self.covers(self.device, other.device)
-      && Self.covers(self.host, other.host) { $0 == $1 || $0 == "*" }
+      && Self.covers(self.host, other.host) { Self.isHostPattern($0, asWideAs: $1) }
       && Self.covers(self.ip, other.ip) {
         $0.prefixLength <= $1.prefixLength && $0.contains($1.base)
       }
@@ -46,12 +46,30 @@ extension Conditions {
       && Self.covers(self.protocolName, other.protocolName)
       && Self.covers(self.direction, other.direction)
       && Self.covers(self.method, other.method)
-      && Self.covers(self.path, other.path) { $0 == $1 || $0 == "*" }
-      && Self.covers(self.type, other.type) { $0 == $1 || $0 == "*/*" }
+      && Self.covers(self.path, other.path) { Self.isPattern($0, asWideAs: $1) }
+      && Self.covers(self.type, other.type) { Self.isPattern($0, asWideAs: $1) }
       && Self.covers(self.finding, other.finding)
       && Self.covers(self.certainty, other.certainty)
-      && self.header.allSatisfy(other.header.contains)
+      && self.header.allSatisfy { own in
+        other.header.contains { header in
+          own.name == header.name
+            && Self.covers(own.patterns, header.patterns) { Self.isPattern($0, asWideAs: $1) }
+        }
+      }
       && self.coversSize(of: other)
+  }
+
+  /// Whether a pattern of hosts is as wide as another: the same, `*`, or above it.
+  private static func isHostPattern(_ own: String, asWideAs other: String) -> Bool {
+    if own == other || own == "*" { return true }
+    guard own.hasPrefix("*."), IPAddress(other) == nil else { return false }
+    let suffix = own.dropFirst()
+    return other.hasSuffix(suffix) && other.utf8.count > suffix.utf8.count
+  }
+
+  /// Whether every text that matches `other` matches `own`: a star of `other` needs one of `own` over it.
+  private static func isPattern(_ own: String, asWideAs other: String) -> Bool {
+    Glob(own, ignoringCase: false).matches(Bytes(other))
   }
 
   private func coversSize(of other: Conditions) -> Bool {

@@ -8,14 +8,24 @@ public struct ConnectRequest: Sendable {
   public let authority: Authority
   /// The addresses in the resolver's order, each once, IPv4-mapped ones as IPv4.
   public let resolved: [IPAddress]
+  /// The names that what was asked for is only another name for.
+  public let aliases: [Hostname]
 
   /// Joins a request; an address literal stands for itself alone, whatever `resolved` says.
-  public init(device: String, authority: Authority, resolved: [IPAddress]) {
+  public init(
+    device: String,
+    authority: Authority,
+    resolved: [IPAddress],
+    aliases: [Hostname] = []
+  ) {
     self.device = device
     self.authority = authority
     switch authority.host {
-    case .address(let address): self.resolved = [address.unmapped]
+    case .address(let address):
+      self.resolved = [address.unmapped]
+      self.aliases = []
     case .name:
+      self.aliases = aliases
       var seen: Set<IPAddress> = []
       self.resolved = resolved.map(\.unmapped).filter { seen.insert($0).inserted }
     }
@@ -66,6 +76,8 @@ public struct HelloContext: Sendable {
   public let candidates: [Candidate]
   /// The addresses of the server name if it is not what the client asked for, else empty.
   public let serverNameCandidates: [Candidate]
+  /// The names that either of the two is only another name for.
+  public let aliases: [Hostname]
 
   /// Joins a context.
   public init(
@@ -73,13 +85,15 @@ public struct HelloContext: Sendable {
     authority: Authority,
     address: IPAddress?,
     candidates: [Candidate],
-    serverNameCandidates: [Candidate] = []
+    serverNameCandidates: [Candidate] = [],
+    aliases: [Hostname] = []
   ) {
     self.device = device
     self.authority = authority
     self.address = address
     self.candidates = candidates
     self.serverNameCandidates = serverNameCandidates
+    self.aliases = aliases
   }
 }
 

@@ -1,4 +1,4 @@
-internal import TideCore
+public import TideCore
 internal import TideRegion
 
 /// Before anything is dialled: which addresses, if any, may be.
@@ -7,10 +7,9 @@ extension PolicySnapshot {
   ///
   /// In this order: an address of ours is refused; addresses of special use that are not allowed are
   /// struck out, in every mode; the rules that a destination decides are asked about every address, those
-  /// struck out too; what is left is dialled.
+  /// struck out too; of what is left the first `candidatesLimit` may be dialled.
   public func decideConnect(_ request: ConnectRequest) -> ConnectDecision {
-    let candidates = request.resolved.prefix(max(self.settings.candidatesLimit, 0))
-      .map(self.candidate)
+    let candidates = request.resolved.map(self.candidate)
     let facts = MessageFacts(connecting: request, candidates)
     let judgement = self.judge(facts)
     let verdict = judgement.tally.verdict(in: self.mode)
@@ -58,7 +57,9 @@ extension PolicySnapshot {
       outcome = .refuse(.noAddress)
     } else {
       outcome = .dial(
-        dialable.map { PinnedTarget(authority: request.authority, candidate: $0) }
+        dialable.prefix(max(self.settings.candidatesLimit, 1)).map {
+          PinnedTarget(authority: request.authority, candidate: $0)
+        }
       )
     }
     return ConnectDecision(
@@ -92,6 +93,15 @@ extension PolicySnapshot {
     return judgement
   }
 
+  /// The rule for which a connection that is open must end; nil if it may go on.
+  ///
+  /// Asked when rules or regions have changed: what they say now of where it leads, by each of its names and
+  /// all their addresses, or with `candidates: allowed-only` by the address dialled.
+  public func blockingRule(for facts: MessageFacts) -> RuleID? {
+    guard let rule = self.connectTally(facts).rule, rule.applied == .block else { return nil }
+    return rule.id
+  }
+
   /// The strictest of the rules that a destination decides.
   func connectTally(_ facts: MessageFacts) -> Tally { self.judge(facts).tally }
 
@@ -99,7 +109,7 @@ extension PolicySnapshot {
   ///
   /// An IPv4 address inside an IPv6 one needs leave of its own.
   private func refusedUse(of address: IPAddress) -> String? {
-    for part in [address, address.embeddedV4].compactMap(\.self) {
+    for part in [address] + address.carriedV4 {
       guard let use = SpecialUse.ownName(of: part) else { continue }
       let isAllowed = self.settings.allowSpecialUse.contains { $0.unmapped.contains(part) }
       if !isAllowed { return use }
@@ -110,7 +120,7 @@ extension PolicySnapshot {
   /// Whether a connection to `address` would come back to this proxy.
   private func isOwn(_ address: IPAddress, _ port: UInt16) -> Bool {
     guard self.settings.ownPorts.contains(port) else { return false }
-    let parts = [address, address.embeddedV4].compactMap(\.self)
+    let parts = [address] + address.carriedV4
     return self.settings.ownAddresses.contains { own in
       let own = own.unmapped
       return parts.contains { part in
@@ -135,6 +145,7 @@ extension MessageFacts {
     self.init(
       device: request.device,
       hosts: [request.authority.host],
+      aliases: request.aliases,
       port: request.authority.port,
       address: nil,
       candidates: candidates

@@ -58,6 +58,7 @@ extension PolicySnapshot {
     return MessageFacts(
       device: context.device,
       hosts: hosts,
+      aliases: context.aliases,
       port: context.authority.port,
       address: context.address,
       candidates: context.candidates + context.serverNameCandidates,

@@ -14,6 +14,8 @@ public struct MessageFacts: Sendable {
   public var device: String
   /// Every name the flow goes by: what the client asked for, the server name, `Host` or `:authority`.
   public var hosts: [Host]
+  /// The names that those are only other names for (DNS CNAME): they make a rule apply, and except nothing.
+  public var aliases: [Hostname]
   /// The destination's port.
   public var port: UInt16
   /// The address dialled; nil if none was.
@@ -39,6 +41,7 @@ public struct MessageFacts: Sendable {
   public init(
     device: String,
     hosts: [Host],
+    aliases: [Hostname] = [],
     port: UInt16,
     address: IPAddress?,
     candidates: [Candidate],
@@ -51,6 +54,7 @@ public struct MessageFacts: Sendable {
   ) {
     self.device = device
     self.hosts = hosts
+    self.aliases = aliases
     self.port = port
     self.address = address
     self.candidates = candidates

@@ -24,10 +24,13 @@ public struct PolicyFailure: Error, Hashable, Sendable {
 extension PolicyFailure: CustomStringConvertible {
   /// One line for each problem, `file:line:column: message`.
   public var description: String {
-    self.problems.map { problem in
-      guard let location = problem.location else { return problem.message }
-      return "\(location): \(problem.message)"
-    }
-    .joined(separator: "\n")
+    self.problems.map(\.description).joined(separator: "\n")
+  }
+}
+
+extension PolicyFailure.Problem: CustomStringConvertible {
+  /// `file:line:column: message`.
+  public var description: String {
+    self.location.map { "\($0): \(self.message)" } ?? self.message
   }
 }

@@ -26,8 +26,10 @@ public struct PolicySettings: Sendable {
   public var ownAddresses: [IPAddress]
   /// The ports that we listen on.
   public var ownPorts: [UInt16]
-  /// The most addresses of one name that are judged and dialled.
+  /// The most addresses of one name that are dialled, one after the other; all of them are judged.
   public var candidatesLimit: Int
+  /// The names that a device can have, addresses aside; nil where that is not known.
+  public var devices: [String]?
 
   /// Joins settings; the defaults are those of the product, with nothing listened on.
   public init(
@@ -38,7 +40,8 @@ public struct PolicySettings: Sendable {
     fronting: Fronting = .refuse,
     ownAddresses: [IPAddress] = [],
     ownPorts: [UInt16] = [],
-    candidatesLimit: Int = Limits().candidates
+    candidatesLimit: Int = Limits().candidates,
+    devices: [String]? = nil
   ) {
     self.mode = mode
     self.watch = watch
@@ -48,5 +51,6 @@ public struct PolicySettings: Sendable {
     self.ownAddresses = ownAddresses
     self.ownPorts = ownPorts
     self.candidatesLimit = candidatesLimit
+    self.devices = devices
   }
 }

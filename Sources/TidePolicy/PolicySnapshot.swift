@@ -15,6 +15,9 @@ public final class PolicySnapshot: Sendable {
   /// Whether a rule compares sizes, so that a body that grows has to be judged again.
   public let asksSize: Bool
 
+  /// What the rules' authors should know, in the order of the rules.
+  public let remarks: [PolicyRemark]
+
   let rules: [CompiledRule]
   let requestRules: [CompiledRule]
   let responseRules: [CompiledRule]
@@ -38,6 +41,7 @@ public final class PolicySnapshot: Sendable {
     self.regions = regions
     self.settings = settings
     self.rules = compiled
+    self.remarks = RuleReview(compiled, regions: regions, settings: settings).remarks
     self.requestRules = compiled.filter { $0.applies(to: .request) }
     self.responseRules = compiled.filter { $0.applies(to: .response) }
     self.connectRules = compiled.filter(\.isConnectDecidable)

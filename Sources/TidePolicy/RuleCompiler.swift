@@ -47,6 +47,7 @@ struct RuleCompiler {
   ) -> CompiledConditions {
     var result = CompiledConditions()
     result.device = conditions.device
+    self.checkDevices(conditions.device, of: rule, as: part)
     for text in conditions.host {
       if let pattern = HostPattern(text) {
         result.host.append(pattern)
@@ -91,21 +92,86 @@ struct RuleCompiler {
     return result
   }
 
+  private mutating func checkDevices(_ names: [String], of rule: Rule, as part: Part) {
+    guard let known = self.settings.devices else { return }
+    for name in names where !known.contains(name) && IPAddress(name) == nil {
+      let list = known.isEmpty ? "there is none yet" : "there are \(known.joined(separator: ", "))"
+      self.report(
+        rule,
+        "\(part.rawValue).device",
+        "no device is called \"\(name)\" (\(list)): `tidewaiter device add` makes one"
+      )
+    }
+  }
+
   private mutating func check(_ rule: Rule, _ compiled: CompiledRule) {
     if rule.how != nil, rule.then != .block || !compiled.isConnectDecidable {
       let reason =
         rule.then == .block
         ? "this rule has to see the message first"
         : "this rule does not block"
-      self.report(rule, "how", "how is for blocks decided before dialling, and \(reason)")
+      self.report(
+        rule,
+        "how",
+        "how is for blocks decided before dialling, and \(reason): leave it out"
+      )
     }
+    self.checkContentKeys(rule, compiled)
+    self.checkExceptions(rule)
+  }
+
+  /// What is written and could never have an effect: its author believes that it does.
+  private mutating func checkContentKeys(_ rule: Rule, _ compiled: CompiledRule) {
     switch rule.otherwise {
     case .block, .allow: break
     case .log, .redact:
       self.report(rule, "otherwise", "otherwise is block or allow, not \(rule.otherwise.rawValue)")
     }
-    if let unless = rule.unless, unless.covers(rule.when) {
-      let reason = "the exception covers all that the rule asks for, so the rule never applies"
+    if rule.then < .redact {
+      let reason =
+        "and this rule only says \(rule.then.rawValue): leave it out, or say redact or block"
+      if rule.holdsBody {
+        self.report(rule, "hold", "hold is for rules that redact or block, \(reason)")
+      }
+      if rule.keyLocations["otherwise"] != nil {
+        self.report(rule, "otherwise", "otherwise is for rules that redact or block, \(reason)")
+      }
+    }
+    if rule.candidates == .allowedOnly, !compiled.when.isRegional {
+      self.report(
+        rule,
+        "candidates",
+        "candidates is for rules that ask about addresses: leave it out, or add region, ip or asn"
+      )
+    }
+    self.checkTunnel(rule.when, of: rule, as: .when)
+    if let unless = rule.unless { self.checkTunnel(unless, of: rule, as: .unless) }
+  }
+
+  /// Refuses to ask a protocol without requests for what only requests have.
+  private mutating func checkTunnel(_ conditions: Conditions, of rule: Rule, as part: Part) {
+    let tunnels = ["tls", "tcp", "stream"]
+    guard !conditions.protocolName.isEmpty,
+      conditions.protocolName.allSatisfy(tunnels.contains)
+    else { return }
+    var keys = conditions.header.map { "header.\($0.name)" }
+    if !conditions.method.isEmpty { keys.append("method") }
+    if !conditions.path.isEmpty { keys.append("path") }
+    if !conditions.type.isEmpty { keys.append("type") }
+    for key in keys {
+      self.report(
+        rule,
+        "\(part.rawValue).\(key)",
+        "\(conditions.protocolName.joined(separator: ", ")) has no \(key): leave one of the two out"
+      )
+    }
+  }
+
+  private mutating func checkExceptions(_ rule: Rule) {
+    guard let unless = rule.unless else { return }
+    if unless.covers(rule.when) {
+      let reason =
+        "the exception covers all that the rule asks for, so the rule never applies: narrow it"
       self.report(rule, "when.unless", reason)
     }
   }

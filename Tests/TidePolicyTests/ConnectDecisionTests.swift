@@ -189,13 +189,17 @@ import TideRegion
     }
   }
 
-  @Test("No more candidates than the limit are judged or dialled")
+  @Test("No more addresses than the limit are dialled, but every one of them is judged")
   func limit() throws {
-    let policy = try Laboratory.policy(.block, []) { $0.candidatesLimit = 2 }
-    let many = (1...9).map { "203.0.113.\($0)" }
+    let policy = try Laboratory.policy(.block, [self.blockWatched]) { $0.candidatesLimit = 2 }
+    let many = (1...9).map { "198.51.100.\($0)" }
     let decision = policy.decideConnect(try Laboratory.request("a.example:443", many))
-    #expect(decision.candidates.count == 2)
-    #expect(self.targets(decision) == ["203.0.113.1", "203.0.113.2"])
+    #expect(decision.candidates.count == 9)
+    #expect(self.targets(decision) == ["198.51.100.1", "198.51.100.2"])
+    let last = policy.decideConnect(
+      try Laboratory.request("a.example:443", many + ["203.0.113.7"])
+    )
+    #expect(last.outcome == .sinkhole(RuleID("watched")), "one beyond the limit counts too")
   }
 
   @Test("An exception for a host holds before dialling")

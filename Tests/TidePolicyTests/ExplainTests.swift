@@ -66,4 +66,94 @@ import TideRegion
       #expect((explanation.outcome == .matched) == (alone.rule != nil))
     }
   }
+
+  @Test("Each key is shown with what is asked and what the flow has, those of the exception too")
+  func conditions() throws {
+    let rule = Laboratory.rule(
+      "r",
+      .redact,
+      unless: Laboratory.conditions {
+        $0.host = ["*.vendor.example"]
+        $0.port = [8_000...8_999]
+      }
+    ) {
+      $0.region = ["CN", "DE"]
+      $0.method = ["POST"]
+      $0.size = [SizeCondition(relation: .over, bytes: 50)]
+      $0.finding = ["imei", "imsi"]
+      $0.certainty = [.certain]
+    }
+    let policy = try Laboratory.policy(.record, [rule])
+    let facts = try Laboratory.facts(policy)
+    let explained = try #require(
+      policy.explain(facts, findings: [Laboratory.finding(.imei, .likely)]).first
+    )
+    let lines = explained.conditions.map {
+      "\($0.isException ? "unless " : "")\($0.key) | \($0.asked) | \($0.seen) | \($0.answer)"
+    }
+    #expect(
+      lines == [
+        "region | CN or DE | CN (203.0.113.7) | holds",
+        "method | POST | POST | holds",
+        "size | >50 | 100 | holds",
+        "finding | imei or imsi, certain | imei (likely) | fails",
+        "unless host | *.vendor.example | api.vendor.example | holds",
+        "unless port | 8000-8999 | 443 | fails",
+      ]
+    )
+    #expect(explained.outcome == .missed(key: "finding", seen: "imei (likely)"))
+    #expect(explained.location.description == "rules.yaml:1:1")
+  }
+
+  @Test("What is unknown neither applies nor excepts, and is named")
+  func unknown() throws {
+    let rule = Laboratory.rule(
+      "r",
+      .log,
+      unless: Laboratory.conditions { $0.header = [HeaderCondition(name: "dnt", patterns: ["1"])] }
+    ) {
+      $0.region = ["CN"]
+      $0.type = ["application/json"]
+    }
+    let policy = try Laboratory.policy(.record, [rule])
+    let facts = try Laboratory.facts(policy)
+    #expect(policy.explain(facts).first?.outcome == .matched)
+    let explained = try #require(policy.explain(facts, unknown: [.fields]).first)
+    #expect(explained.outcome == .waiting(key: "type"))
+    #expect(explained.conditions.map(\.answer) == [.holds, .unknown, .unknown])
+    #expect(explained.conditions.map(\.seen) == ["CN (203.0.113.7)", "", ""])
+    let german = try Laboratory.facts(policy, ["198.51.100.1"])
+    #expect(
+      policy.explain(german, unknown: [.fields]).first?.outcome
+        == .missed(key: "region", seen: "DE (198.51.100.1)")
+    )
+  }
+
+  @Test("Key by key and as a whole, a rule says the same of a message")
+  func partsAgree() throws {
+    var rules: [Rule] = []
+    for (number, region) in ["CN", "DE", "unknown"].enumerated() {
+      rules.append(
+        Laboratory.rule(
+          "r\(number)",
+          .log,
+          candidates: .allowedOnly,
+          unless: Laboratory.conditions { $0.method = ["GET"] }
+        ) {
+          $0.region = [region]
+          $0.finding = ["imei"]
+          $0.certainty = [.certain]
+        }
+      )
+    }
+    let policy = try Laboratory.policy(.record, rules)
+    for addresses in [["203.0.113.7"], ["203.0.113.7", "198.51.100.1"], ["192.0.2.1"]] {
+      for method in ["GET", "POST"] {
+        let facts = try Laboratory.facts(policy, addresses) { $0.method = Bytes(method) }
+        let findings = [Laboratory.finding()]
+        let matched = policy.explain(facts, findings: findings).filter { $0.outcome == .matched }
+        #expect(matched.first?.rule == policy.verdict(for: facts, findings: findings).rule)
+      }
+    }
+  }
 }

@@ -192,7 +192,7 @@ import TideRegion
           decision.candidates.contains(Candidate(address: target.address, region: target.region))
         )
         #expect(request.resolved.contains(target.address))
-        let parts = [target.address, target.address.embeddedV4].compactMap(\.self)
+        let parts = [target.address] + target.address.carriedV4
         for part in parts where SpecialUse.ownName(of: part) != nil {
           #expect(Laboratory.documentation.contains { $0.contains(part) }, "\(target.address)")
         }
