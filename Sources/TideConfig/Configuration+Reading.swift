@@ -5,9 +5,6 @@ import TideRegion
 extension Configuration {
   /// What PRODUCT.md section 5 promises and this version does not have: a line goes when its feature comes.
   static let unavailable: [Unavailable] = [
-    .except("system", "upstream.resolver"),
-    .except("[]", "inspect.icap"),
-    .except("[]", "inspect.processes"),
     .except("null", "case.encrypt_key"),
     .except("null", "case.tsa"),
   ]
@@ -63,6 +60,7 @@ extension Configuration {
     ui.finish()
 
     var upstream = root.section("upstream")
+    self.upstream.readResolver(&upstream)
     self.readHosts(&upstream)
     var special = [self.upstream.allowSpecialUse]
     upstream.read("allow_special_use", listOf: AddressWords.specialUse, into: &special)
@@ -88,45 +86,13 @@ extension Configuration {
     var regions = root.section("regions")
     if regions.has("databases") { self.regions.databasesAreDefault = false }
     regions.read("databases", listOf: .path(in: base), into: &self.regions.databases)
-    if regions.has("sets") { self.regions.sets = [] }
     let sets = regions.section("sets")
-    for entry in sets.entries {
-      let key = YAMLValue(location: entry.keyLocation, content: .scalar(entry.key))
-      guard let name = sets.scalar(key, .setName, entry.key) else { continue }
-      self.regions.sets.append(Self.regionSet(named: name, entry, in: sets))
-    }
+    if regions.has("sets") { self.regions.sets = PlacedRegionSet.all(in: sets).map(\.set) }
     // After the sets: a name that is neither theirs nor a country's would silently watch nothing.
-    let watchable = ScalarForm.watchable(sets: self.regions.sets.map(\.name))
+    let watchable = ScalarForm.watchable(sets: self.regions.sets.map(\.name), orElsewhere: true)
     regions.read("watch", listOf: watchable, into: &self.regions.watch)
+    if regions.has("watch") { self.regions.noteElsewhere(regions.value("watch")) }
     regions.finish()
-  }
-
-  private static func regionSet(
-    named name: String,
-    _ entry: YAMLEntry,
-    in sets: MappingReader
-  ) -> RegionSet {
-    var reader = MappingReader(
-      entry.value,
-      path: sets.name(of: entry.key),
-      session: sets.session
-    )
-    var country: String?
-    var blocks: [CIDR] = []
-    var asns: [UInt32] = []
-    var hosts: [String] = []
-    reader.read("country", orNull: .country, into: &country)
-    reader.read("cidr", listOf: .block, into: &blocks)
-    reader.read("asn", listOf: .autonomousSystem, into: &asns)
-    reader.read("host", listOf: .hostPattern, into: &hosts)
-    reader.finish()
-    return RegionSet(
-      name: name,
-      country: country,
-      cidrs: blocks,
-      asns: asns,
-      hosts: hosts
-    )
   }
 
   private mutating func readInspect(_ root: inout MappingReader) {
@@ -140,6 +106,7 @@ extension Configuration {
     var names = self.inspect.inspectors ?? ["all"]
     inspect.read("inspectors", listOf: .text, into: &names)
     self.inspect.inspectors = names == ["all"] ? nil : names
+    self.inspect.readScanners(&inspect)
     inspect.finish()
   }
 

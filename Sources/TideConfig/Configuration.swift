@@ -63,6 +63,11 @@ public struct Configuration: Sendable {
     limits.holdBytes = self.inspect.holdLimit
     limits.decodedBytes = self.inspect.decodedLimit
     limits.decodedRatio = self.inspect.ratio
+    limits.decodedDepth = self.inspect.depth
+    let time = self.inspect.time.components
+    limits.decodedTime = UInt64(
+      clamping: time.seconds * 1_000_000_000 + time.attoseconds / 1_000_000_000
+    )
     return limits
   }
 }
@@ -197,6 +202,8 @@ extension Configuration {
 
   /// `upstream`: resolving and dialling.
   public struct Upstream: Hashable, Sendable {
+    /// Who is asked for names, in this order; the system's resolver if nobody.
+    public var nameServers: [NameServer] = []
     /// The addresses of names, consulted before any look-up.
     public var hosts: [Hostname: [IPAddress]] = [:]
     /// The special-use addresses that may be dialled.
@@ -211,6 +218,8 @@ extension Configuration {
     public var databasesAreDefault = true
     /// The regions that `watched` means in rules.
     public var watch = ["CN"]
+    /// The words of `watch` that rule files have to have sets for.
+    public var watchElsewhere: [Elsewhere] = []
     /// The operator's named regions, in the order of the file.
     public var sets = [
       RegionSet(
@@ -237,6 +246,10 @@ extension Configuration {
     public var time: Duration = .milliseconds(250)
     /// The names of the inspectors to run; nil for all.
     public var inspectors: [String]?
+    /// The ICAP services that messages are shown to, in this order.
+    public var icap: [ICAPService] = []
+    /// The programs that messages are shown to after them, in this order.
+    public var processes: [ScanProcess] = []
   }
 
   /// `case`: the case folder and what is kept in it.

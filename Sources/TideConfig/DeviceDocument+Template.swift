@@ -22,7 +22,7 @@ extension DeviceDocument {
       ip.map { "match: { ip: \"\($0)\" }" }
       ?? "match: {}                # { ip: ADDRESS or CIDR } or { user: NAME of listen.auth }"
     return """
-      name: \(Self.quoted(name))
+      name: \(YAMLText.quoted(name))
       \(match)
       # The device's own values, each a list, written as the device shows them; what is not listed is only
       # found by its pattern. This file identifies a person: keep it private.
@@ -36,7 +36,7 @@ extension DeviceDocument {
         wifi_mac: []
         email: []
       # also: \(Self.otherKinds)
-      canary: { contact: [], sms: [] }   # contact: [{ name: "…", phone: "+…" }]; planted by you, searched for
+      canary: { contact: [], sms: [] }   # planted by you, searched for: `tidewaiter device canary` makes some
       sdk_keys: []
 
       """
@@ -45,11 +45,5 @@ extension DeviceDocument {
   private static var otherKinds: String {
     let listed = ["imei", "imsi", "iccid", "msisdn", "android_id", "serial", "wifi_mac", "email"]
     return Self.kinds.filter { !listed.contains($0) }.joined(separator: " ")
-  }
-
-  /// A text as a double-quoted scalar (YAML 1.2 §7.3.1).
-  private static func quoted(_ text: String) -> String {
-    let escaped = text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }
-    return "\"" + escaped.joined() + "\""
   }
 }

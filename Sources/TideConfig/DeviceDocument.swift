@@ -5,8 +5,7 @@ import TidePolicy
 public enum DeviceDocument {
   /// What section 8 promises and this version does not have.
   static let unavailable: [Unavailable] = [
-    .except("null", "match.mac"),
-    .except("[]", "sdk_keys"),
+    .except("null", "match.mac")
   ]
 
   /// The kinds that can be looked for: all but `opaque`, which is a property of bodies.
@@ -34,13 +33,15 @@ public enum DeviceDocument {
     match.read("user", listOf: .deviceName, into: &users)
     match.finish()
     let identifiers = Self.identifiers(&root) + Self.canaries(&root)
+    let keys = Self.keys(&root)
     root.finish()
     if let failure = session.problems.failure { throw failure }
     return DeviceProfile(
       name: name ?? "",
       addresses: addresses,
       users: users,
-      identifiers: identifiers
+      identifiers: identifiers,
+      sdkKeys: keys
     )
   }
 
@@ -83,7 +84,7 @@ public enum DeviceDocument {
     return identifiers + messages.map { .init(kind: FindingKind("sms_text"), value: $0) }
   }
 
-  private static func items(of value: YAMLValue) -> [YAMLValue] {
+  static func items(of value: YAMLValue) -> [YAMLValue] {
     if case .list(let items) = value.content { return items }
     return [value]
   }

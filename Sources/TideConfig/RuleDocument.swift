@@ -1,9 +1,17 @@
 import TideCore
 public import TidePolicy
 
+/// A file of rules as it was read.
+public struct RuleFile: Sendable {
+  /// The rules, in the file's order.
+  public let rules: [Rule]
+  /// The named regions that the file brings along, in its order.
+  public let sets: [PlacedRegionSet]
+}
+
 /// A file of rules (PRODUCT.md section 6).
 public enum RuleDocument {
-  /// Reads the rules of a file, in its order.
+  /// Reads a file: its rules, and the named regions under `sets` that they may need.
   ///
   /// What a rule means beside others, and whether its regions exist, is for the policy's compiler to say.
   ///
@@ -11,23 +19,24 @@ public enum RuleDocument {
   ///   - yaml: the file's text.
   ///   - path: the file's name, for messages.
   ///   - additionalKinds: kinds of findings that inspectors add to `FindingKind.known`.
-  /// - Returns: the rules; none for an empty file.
+  /// - Returns: the file; nothing is in an empty one.
   /// - Throws: every problem of the file, each with its place.
   public static func parse(
     yaml: String,
     path: String,
     additionalKinds: [String] = []
-  ) throws(ConfigFailure) -> [Rule] {
+  ) throws(ConfigFailure) -> RuleFile {
     let session = ReadingSession(file: path)
     var root = MappingReader(
       YAMLReader.read(yaml, path: path, session.problems),
       session: session
     )
     root.readVersion()
+    let sets = PlacedRegionSet.all(in: root.section("sets"))
     let rules = Self.rules(&root, FindingKind.known + additionalKinds)
     root.finish()
     if let failure = session.problems.failure { throw failure }
-    return rules
+    return RuleFile(rules: rules, sets: sets)
   }
 
   private static func rules(_ root: inout MappingReader, _ kinds: [String]) -> [Rule] {

@@ -30,14 +30,19 @@ extension ScalarForm where Value == String {
     }
   }
 
-  /// What `watched` can stand for.
-  static func watchable(sets: [String]) -> Self {
+  /// What `watched` can stand for; if it is open, a set that another file may have too.
+  static func watchable(
+    sets: [String],
+    orElsewhere isOpen: Bool = false
+  ) -> Self {
     let words = sets + ["local", "unknown"]
     return Self(
       expected: "a country code of two letters, the name of a set, local or unknown",
       words: words
     ) { text in
-      words.contains(text) ? text : Self.country.read(text)
+      if words.contains(text) { return text }
+      let other = isOpen ? Self.setName.read(text) : nil
+      return Self.country.read(text) ?? other
     }
   }
 

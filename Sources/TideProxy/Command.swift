@@ -35,6 +35,8 @@ public enum Command: Sendable {
   /// that a device's request takes: looked up once, judged by the policy, dialled pinned, recorded as a
   /// flow of the proxy's own; rules judge it as the device `onBehalf` of which it is made. An answer of more than `limit` bytes, head included, is a failure.
   case fetch(FetchID, request: Bytes, limit: Int, onBehalf: String)
+  /// Show a message to one of `LoopContext.scanners`; answered by `Event.scanned`.
+  case scan(ScanID, ScanRequest)
   /// Nothing follows: forget the connection once its legs are closed.
   case finished
 }

@@ -94,6 +94,10 @@ public final class ConnectionMachine {
   /// The Proxy-Authorization that was accepted.
   var acceptedCredentials: Bytes?
   var tunnelFlow: TunnelFlow?
+  /// The rules that were asked last where this connection leads.
+  var judgedBy: PolicySnapshot
+  /// The hosts that requests name besides the connection's own.
+  var requestedHosts = RequestedHosts()
   var lastActivity: Instant
   /// When the first byte of a request head came inside TLS.
   var headSince: Instant?
@@ -104,6 +108,11 @@ public final class ConnectionMachine {
   var shownLeaf: ShownLeaf?
   /// How many fetches were asked for.
   var fetchCount: UInt32 = 0
+  /// How many questions to scanners there were, and the messages of those that are open.
+  var scanCount: UInt32 = 0
+  var scans: [ScanID: (Exchange, MessageRelay)] = [:]
+  /// How many bytes of content are kept for scanners beside what is held.
+  var scanCopies = 0
   /// What the device sent while the server's handshake was under way: one read at most.
   var earlyClientBytes = Bytes()
   /// What the server sent before the device's side was ready.
@@ -132,6 +141,7 @@ public final class ConnectionMachine {
     self.device = device
     self.onBehalf = onBehalf
     self.context = context
+    self.judgedBy = context.policy
     self.now = now
     self.lastActivity = now.instant
     self.deviceCodec = HTTP1Codec(role: .server, limits: context.limits)
@@ -168,6 +178,7 @@ public final class ConnectionMachine {
   }
 
   private func dispatch(_ event: Event) {
+    self.judgeAgain()
     switch event {
     case .received(.downstream, let bytes):
       self.lastActivity = self.now.instant
@@ -202,6 +213,7 @@ public final class ConnectionMachine {
       if id == self.upstream { self.opened(result) }
     case .authenticated(let credentials, let user): self.authenticated(credentials, user)
     case .fetched(let id, let result): self.fetched(id, result)
+    case .scanned(let id, let result): self.scanned(id, result)
     case .roomAvailable:
       self.isWaitingForRoom = false
       self.resume(.down, .evidence)

@@ -32,14 +32,16 @@ public enum Event: Sendable {
   case drained(Leg)
   /// The peer ended its side, or the connection is gone.
   case closed(Leg, CloseKind)
-  /// A name's addresses, or why there are none.
-  case resolved(Hostname, Result<[IPAddress], FlowFailure>)
+  /// What looking a name up brought, or why it brought nothing.
+  case resolved(Hostname, Result<Resolution, FlowFailure>)
   /// A dial ended: the address of the peer that the socket really has, or why there is none.
   case opened(UpstreamID, Result<IPAddress, FlowFailure>)
   /// The user that credentials belong to; nil if they are nobody's.
   case authenticated(ProxyCredentials, user: String?)
   /// A fetch ended: the HTTP/1.1 response as it came, head and body, or why there is none.
   case fetched(FetchID, Result<Bytes, FlowFailure>)
+  /// A scanner answered, or why it did not.
+  case scanned(ScanID, Result<ScanAnswer, FlowFailure>)
   /// The recorder has room again after a `Command.awaitRoom`.
   case roomAvailable
   /// Whoever waits for the answer to a request of the proxy's own gave up, and why.

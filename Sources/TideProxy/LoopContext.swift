@@ -65,6 +65,7 @@ public final class LoopContext {
   /// The inspectors in force.
   public private(set) var inspection: InspectionContext
   private var devices: [DeviceProfile]
+  private let clock: (any MonotonicClock)?
   let minter: LeafMinter
   let upstreamTLS: TLSClientContext
   let clientTLS: TLSServerContext
@@ -77,6 +78,8 @@ public final class LoopContext {
   let revocations: (any RevocationCache)?
   let sink: any FlowEventSink
   let site: any LocalSite
+  /// Whoever outside the process looks at messages, in the order in which they are asked.
+  public let scanners: [any Scanner]
   /// Nil if whoever reaches the proxy may use it.
   let authentication: ProxyAuthentication?
   /// The numbers of the case.
@@ -105,13 +108,16 @@ public final class LoopContext {
     revocations: (any RevocationCache)? = nil,
     sink: any FlowEventSink,
     site: any LocalSite,
+    scanners: [any Scanner] = [],
     authentication: ProxyAuthentication? = nil,
     numbering: Numbering,
     limits: Limits,
-    timeouts: Timeouts
+    timeouts: Timeouts,
+    clock: (any MonotonicClock)? = nil
   ) throws {
     self.policy = ruling.policy
-    self.inspection = try InspectionContext(ruling.plan)
+    self.clock = clock
+    self.inspection = try InspectionContext(ruling.plan, clock: clock)
     self.devices = ruling.devices
     self.minter = minter
     self.upstreamTLS = upstreamTLS
@@ -122,6 +128,7 @@ public final class LoopContext {
     self.revocations = revocations
     self.sink = sink
     self.site = site
+    self.scanners = scanners
     self.authentication = authentication
     self.numbering = numbering
     self.limits = limits
@@ -134,10 +141,13 @@ public final class LoopContext {
   ///
   /// - Throws: if the inspectors cannot be set up; the old rules stay.
   public func replace(_ ruling: Ruling) throws {
-    self.inspection = try InspectionContext(ruling.plan)
+    self.inspection = try InspectionContext(ruling.plan, clock: self.clock)
     self.policy = ruling.policy
     self.devices = ruling.devices
   }
+
+  /// Whether anybody outside the process looks at responses.
+  var scansResponses: Bool { self.scanners.contains { $0.directions.contains(.response) } }
 
   /// The name of the device at `client`: its profile's, else the address.
   func device(at client: IPAddress) -> String {

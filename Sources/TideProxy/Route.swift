@@ -13,7 +13,12 @@ struct Destination {
 
   let authority: Authority
   let purpose: Purpose
+  /// What was found for its name; nil before, and of an address.
+  var resolution: Resolution?
   var decision: ConnectDecision?
+
+  /// What its name is only another name for.
+  var aliases: [Hostname] { self.resolution?.aliases ?? [] }
 }
 
 /// Who answers the requests of a connection.
@@ -33,34 +38,49 @@ struct Tunnel {
   let decision: ConnectDecision?
   /// The address that was dialled; nil if none was.
   let target: PinnedTarget?
+  /// The addresses of what CONNECT named, judged by the rules in force.
+  private(set) var asked: [Candidate]
   /// Where the hello's name leads, if it is not the CONNECT target's: judged too, never dialled.
   var named: [Candidate] = []
-
-  /// The regions of the addresses by a reload's databases; nil until there was one.
-  private var judgedAgain: [Candidate]?
+  /// What the CONNECT name and the hello's are only other names for.
+  var aliases: [Hostname]
 
   init(
     authority: Authority,
     answerer: Answerer,
     decision: ConnectDecision?,
     target: PinnedTarget?,
-    named: [Candidate] = []
+    aliases: [Hostname] = []
   ) {
     self.authority = authority
     self.answerer = answerer
     self.decision = decision
     self.target = target
-    self.named = named
+    self.asked = decision?.candidates ?? []
+    self.aliases = aliases
   }
 
   /// Every address that rules judge.
-  var candidates: [Candidate] {
-    self.judgedAgain ?? ((self.decision?.candidates ?? []) + self.named)
-  }
+  var candidates: [Candidate] { self.asked + self.named }
 
   /// Looks the addresses' regions up anew.
   mutating func judgeAgain(by policy: PolicySnapshot) {
-    self.judgedAgain = self.candidates.map { policy.candidate($0.address) }
+    self.asked = self.asked.map { policy.candidate($0.address) }
+    self.named = self.named.map { policy.candidate($0.address) }
+  }
+
+  /// The same tunnel, answered by us for a rule.
+  func sinkholed(by rule: RuleID) -> Tunnel {
+    var tunnel = Tunnel(
+      authority: self.authority,
+      answerer: .sinkhole(rule),
+      decision: self.decision,
+      target: nil,
+      aliases: self.aliases
+    )
+    tunnel.asked = self.asked
+    tunnel.named = self.named
+    return tunnel
   }
 }
 
@@ -70,6 +90,8 @@ struct Route {
   let facts: ConnectionFacts
   /// The CONNECT name and the SNI, or the absolute target's host: rules judge by all of them.
   let names: [Host]
+  /// What those are only other names for.
+  let aliases: [Hostname]
   /// The name whose leaf the device was shown; requests for another are misdirected.
   let leafHost: Host
   let isSecure: Bool
@@ -86,6 +108,7 @@ struct Route {
     answerer: Answerer,
     facts: ConnectionFacts,
     names: [Host],
+    aliases: [Hostname] = [],
     leafHost: Host,
     isSecure: Bool,
     isTunnel: Bool
@@ -93,6 +116,7 @@ struct Route {
     self.answerer = answerer
     self.facts = facts
     self.names = names
+    self.aliases = aliases
     self.leafHost = leafHost
     self.isSecure = isSecure
     self.isTunnel = isTunnel

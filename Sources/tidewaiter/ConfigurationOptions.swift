@@ -42,9 +42,7 @@ struct ConfigurationOptions: ParsableArguments {
   ) throws(CommandFailure) {
     let defaults = Configuration.defaults
     let settings: [(key: String, isDefault: Bool)] = [
-      ("case.max_age", configuration.caseFolder.maxAge == defaults.caseFolder.maxAge),
-      ("inspect.depth", configuration.inspect.depth == defaults.inspect.depth),
-      ("inspect.time", configuration.inspect.time == defaults.inspect.time),
+      ("case.max_age", configuration.caseFolder.maxAge == defaults.caseFolder.maxAge)
     ]
     for setting in settings where !setting.isDefault {
       throw CommandFailure(

@@ -1,107 +1,97 @@
 import Foundation
 import TideConfig
 import TideCore
-import TideEngineNIO
 import TideEvidence
 import TidePolicy
 
-/// What each rule says of a URL or a recorded flow, for `rules explain`.
+/// What each rule says of a URL or a recorded flow, key by key, for `rules explain`.
 struct ExplainedFlow: Encodable {
-  /// One rule's answer.
+  /// One rule's answer to one message.
   struct Row: Encodable {
     let rule: String
     let action: String
+    let direction: String
+    let description: String
+    let location: String
     let matches: Bool
     let why: String
+    let conditions: [Condition]
+  }
+
+  /// One key of a rule.
+  struct Condition: Encodable {
+    let key: String
+    /// Whether it is one of the exception's.
+    let exception: Bool
+    let asked: String
+    let seen: String
+    /// `holds`, `fails` or `unknown`.
+    let answer: String
   }
 
   let subject: String
   let candidates: [String]
   let decision: String
+  let modes: [PolicyModes.Outcome]
   let rules: [Row]
 
   /// Explains a URL, or `HOST:PORT`, as the proxy would meet it.
   init(
     url: String,
     device: String,
-    policy: PolicySnapshot,
+    policies: PolicyModes,
     configuration: Configuration
-  ) throws(CommandFailure) {
+  ) throws {
     guard let target = ExplainedTarget(url) else {
       throw CommandFailure(.usage, "\(url): not an http or https URL, nor HOST:PORT")
     }
-    var addresses: [IPAddress] = []
-    if case .name(let name) = target.authority.host {
-      switch NIOEngine.lookUp(name, hosts: configuration.upstream.hosts) {
-      case .success(let found): addresses = found
-      case .failure(let failure): throw CommandFailure(.problem, failure.detail)
-      }
-    }
+    let found = try RegionCommand.resolution(of: target.authority.host, configuration)
     let request = ConnectRequest(
       device: device,
       authority: target.authority,
-      resolved: addresses
+      resolved: found.addresses,
+      aliases: found.aliases
     )
+    let policy = policies.current
     let decision = policy.decideConnect(request)
     let facts = MessageFacts(
       device: device,
       hosts: [target.authority.host],
+      aliases: request.aliases,
       port: target.authority.port,
       address: request.resolved.first,
       candidates: decision.candidates,
-      method: "GET",
-      path: Bytes(target.path),
-      protocols: ["http/1.1"]
+      path: Bytes(target.path)
+    )
+    let explained = policy.explain(
+      facts,
+      unknown: Set(MessageFact.allCases).subtracting(target.hasPath ? [.path] : [])
     )
     self.subject = url
     self.candidates = Self.candidates(decision.candidates)
-    self.decision = Self.text(decision)
-    self.rules = policy.explain(facts).map(Row.init)
+    self.decision = Self.text(decision.verdict) + "; " + decision.outcome.words
+    self.modes = policies.outcomes(request)
+    self.rules = explained.map { Row($0, direction: .request) }
   }
 
   /// Explains a flow of a case, with the findings that were made in it.
-  init(flow: String, in path: String, policy: PolicySnapshot) throws(CommandFailure) {
-    let id = try CaseOption.flow(flow)
-    do throws(EvidenceFailure) {
-      let detail = try CaseReader(path).flow(id)
-      let record = detail.record
-      let addresses = record.candidates.compactMap { IPAddress($0.address) }
-      let candidates = addresses.map(policy.candidate)
-      var hosts = [record.host, record.sni].compactMap { $0.flatMap { TideCore.Host($0) } }
-      if hosts.isEmpty { hosts = addresses.map { .address($0) } }
-      let facts = MessageFacts(
-        device: record.device,
-        hosts: hosts,
-        port: record.port,
-        address: record.address.flatMap { IPAddress($0) },
-        candidates: candidates,
-        method: Bytes(record.method),
-        path: Bytes(ExplainedTarget(record.url)?.path ?? "/"),
-        size: .exactly(record.requestBytes ?? 0),
-        protocols: record.protocolName == "grpc" ? ["h2", "grpc"] : [record.protocolName]
-      )
-      let findings = detail.findings.map { finding in
-        Finding(
-          kind: FindingKind(finding.kind),
-          certainty: Certainty(rawValue: finding.certainty) ?? .possible,
-          location: FindingLocation(rawValue: finding.location) ?? .body,
-          direction: Direction(rawValue: finding.direction) ?? .request,
-          path: finding.path,
-          encoding: finding.encoding,
-          range: 0..<0,
-          value: Bytes(),
-          inspector: ""
-        )
-      }
-      self.subject = "\(record.flow) \(record.method) \(record.url)"
-      self.candidates = Self.candidates(candidates)
-      let verdict = policy.verdict(for: facts, findings: findings)
-      self.decision =
-        "decided \(verdict.decided.rawValue), applied \(verdict.applied.rawValue)"
-        + (verdict.rule.map { ", rule \($0)" } ?? "")
-      self.rules = policy.explain(facts, findings: findings).map(Row.init)
-    } catch {
-      throw CommandFailure(error)
+  init(flow: FlowDetail, policies: PolicyModes) {
+    let policy = policies.current
+    let recorded = RecordedFlow(flow, policy)
+    let record = flow.record
+    self.subject =
+      "\(record.flow) \(record.method.isEmpty ? "tunnel" : record.method) \(record.url)"
+    self.candidates = Self.candidates(recorded.messages.first?.facts.candidates ?? [])
+    self.decision = Self.text(policies.verdict(on: recorded))
+    self.modes = policies.outcomes(recorded)
+    self.rules = recorded.messages.flatMap { message in
+      policy.explain(message.facts, findings: message.findings, unknown: message.unknown)
+        .map { Row($0, direction: message.facts.direction) }
+    }
+    .filter { row in
+      // Every rule of the request's; of the response's those that are about responses.
+      row.direction == Direction.request.rawValue || row.matches
+        || row.conditions.contains { $0.key == "direction" && $0.answer == "holds" }
     }
   }
 
@@ -110,8 +100,17 @@ struct ExplainedFlow: Encodable {
     lines += self.candidates.map { "  \($0)" }
     lines.append("  \(self.decision)")
     for row in self.rules {
-      lines.append("\(row.matches ? "match" : "no   ")  \(row.rule) (\(row.action)): \(row.why)")
+      let way = row.direction == Direction.response.rawValue ? ", response" : ""
+      lines.append("")
+      lines.append(
+        "\(row.matches ? "match" : "no   ")  \(row.rule) (\(row.action)\(way)): \(row.why)"
+      )
+      if !row.description.isEmpty { lines.append("       \(row.description)") }
+      lines.append("       \(row.location)")
+      lines += row.conditions.map { "       \($0.text)" }
     }
+    lines.append("")
+    lines += self.modes.map { "mode \($0.text)" }
     return lines.joined(separator: "\n")
   }
 
@@ -120,28 +119,19 @@ struct ExplainedFlow: Encodable {
       let region = candidate.region
       let others = region.countries.filter { $0 != region.name }
       let also = others.isEmpty ? "" : " (\(others.joined(separator: ", ")))"
-      return "\(candidate.address) \(region.name)\(also)"
+      let system = region.asn.map { " AS\($0)" } ?? ""
+      return "\(candidate.address) \(region.name)\(also)\(system)"
     }
   }
 
-  private static func text(_ decision: ConnectDecision) -> String {
-    let verdict =
-      "decided \(decision.verdict.decided.rawValue), applied \(decision.verdict.applied.rawValue)"
-    switch decision.outcome {
-    case .dial(let targets):
-      return "dial \(targets.map(\.address.description).joined(separator: ", ")); \(verdict)"
-    case .sinkhole(let rule): return "sinkhole by rule \(rule); \(verdict)"
-    case .refuse(.rule(let rule)): return "refuse by rule \(rule); \(verdict)"
-    case .refuse(.specialUse(let address, let use)):
-      return "refuse: \(address) is a \(use) address"
-    case .refuse(.loop(let address)): return "refuse: \(address) is this proxy"
-    case .refuse(.noAddress): return "refuse: no address"
-    }
+  private static func text(_ verdict: Verdict) -> String {
+    "decided \(verdict.decided.rawValue), applied \(verdict.applied.rawValue)"
+      + (verdict.rule.map { ", rule \($0) decides" } ?? ", no rule applies")
   }
 }
 
 extension ExplainedFlow.Row {
-  init(_ explanation: RuleExplanation) {
+  init(_ explanation: RuleExplanation, direction: Direction) {
     let why: String
     let matches: Bool
     switch explanation.outcome {
@@ -149,14 +139,41 @@ extension ExplainedFlow.Row {
     case .excepted: (matches, why) = (false, "its unless holds")
     case .missed(let key, let seen):
       (matches, why) = (false, "\(key) does not hold: \(seen.isEmpty ? "nothing" : seen)")
-    case .waiting(let key): (matches, why) = (false, "\(key) is not known yet")
+    case .waiting(let key): (matches, why) = (false, "\(key) is not known")
     }
     self.init(
       rule: explanation.rule.text,
       action: explanation.action.rawValue,
+      direction: direction.rawValue,
+      description: explanation.description,
+      location: explanation.location.description,
       matches: matches,
-      why: why
+      why: why,
+      conditions: explanation.conditions.map {
+        ExplainedFlow.Condition(
+          key: $0.key,
+          exception: $0.isException,
+          asked: $0.asked,
+          seen: $0.seen,
+          answer: $0.answer.rawValue
+        )
+      }
     )
+  }
+}
+
+extension ExplainedFlow.Condition {
+  /// In one line, for people.
+  fileprivate var text: String {
+    let name = self.exception ? "unless \(self.key)" : self.key
+    let answer =
+      switch self.answer {
+      case "holds": "yes"
+      case "fails": "no"
+      default: "?"
+      }
+    let seen = self.seen.isEmpty ? "not known" : self.seen
+    return "\(answer.padded(to: 4))\(name.padded(to: 14)) \(self.asked)  <-  \(seen.printable)"
   }
 }
 
@@ -164,6 +181,8 @@ extension ExplainedFlow.Row {
 struct ExplainedTarget {
   let authority: Authority
   let path: String
+  /// Whether a path was given, rather than a host alone.
+  let hasPath: Bool
 
   init?(_ url: String) {
     var rest = url[...]
@@ -177,6 +196,7 @@ struct ExplainedTarget {
     guard let authority = Authority(rest[..<end], defaultPort: port) else { return nil }
     self.authority = authority
     let path = rest[end...].prefix { $0 != "?" && $0 != "#" }
+    self.hasPath = port != nil
     self.path = path.isEmpty ? "/" : String(path)
   }
 }

@@ -9,6 +9,7 @@ import TideEvidence
 import TidePolicy
 import TideProxy
 import TideRegion
+import TideScan
 import TideTLS
 
 /// The running proxy: the one place that knows every part and joins them.
@@ -33,6 +34,7 @@ final class ProxyServer: Sendable {
   private let handshakes: HandshakeStatistics
   private let revocations: FileRevocationCache?
   private let access: ProxyAccess
+  private let scanners: ScannerService?
   private let loader: RulingLoader
   private let engine: NIOEngine
   private let ruleCount: Mutex<Int>
@@ -61,6 +63,7 @@ final class ProxyServer: Sendable {
       secret: [UInt8](repeating: 0, count: 32)
     )
     let checked = try probe.load()
+    for remark in checked.remarks { log.notice("\(remark)") }
     let access = ProxyAccess(configuration)
     self.access = access
     let users = try access.load()
@@ -115,6 +118,8 @@ final class ProxyServer: Sendable {
       nextConnection: caseFolder.nextConnectionNumber
     )
     let limits = configuration.limits
+    let scanners = try await ScannerSetup.open(configuration, log: log)
+    self.scanners = scanners
     do {
       self.engine = try await NIOEngine(
         EngineSettings(
@@ -122,6 +127,7 @@ final class ProxyServer: Sendable {
           allowedClients: configuration.listen.allow,
           loops: configuration.loops ?? ProcessInfo.processInfo.activeProcessorCount,
           hosts: configuration.upstream.hosts,
+          nameServers: configuration.upstream.nameServers,
           limits: limits,
           timeouts: configuration.timeouts
         ),
@@ -149,10 +155,12 @@ final class ProxyServer: Sendable {
             revocations: revocations,
             sink: recorder,
             site: site,
+            scanners: scanners?.scanners ?? [],
             authentication: access.authentication,
             numbering: numbering,
             limits: limits,
-            timeouts: configuration.timeouts
+            timeouts: configuration.timeouts,
+            clock: WorkClock()
           )
         }
       )
@@ -183,14 +191,15 @@ final class ProxyServer: Sendable {
     self.ruleCount.withLock { $0 = loaded.rules.count }
     let sources = loaded.ruleSources.map { "\($0.name) \($0.sha256)" }
     self.recorder.note(type: "reload", fields: ["rules": sources.joined(separator: ", ")])
-    return "\(loaded.rules.count) rules, \(loaded.ruling.devices.count) devices in force"
+    let remarks = loaded.remarks.map { "\nnote: \($0)" }.joined()
+    return "\(loaded.rules.count) rules, \(loaded.ruling.devices.count) devices in force" + remarks
   }
 
   var rules: Int { self.ruleCount.withLock { $0 } }
 
   /// Stops accepting, drains for a few seconds, seals the case.
   func stop() async throws {
-    await self.engine.stop(drain: 5)
+    await self.engine.stop(drain: 5) { await self.scanners?.stop() }
     if let revocations = self.revocations { await Blocking.leave { revocations.flush() } }
     do {
       try self.recorder.close(seal: true)

@@ -20,6 +20,22 @@ enum RegionLoader {
     )
   }
 
+  /// As much of it as there is: rules can be checked where a database is missing.
+  static func loadWhatIsThere(
+    _ configuration: Configuration,
+    _ warnings: inout [String]
+  ) -> RegionTable {
+    var databases: [RegionDatabase] = []
+    for path in configuration.regions.databases {
+      do throws(CommandFailure) {
+        databases.append(try self.database(path))
+      } catch {
+        warnings.append(error.message)
+      }
+    }
+    return RegionTable(databases: databases, sets: configuration.regions.sets)
+  }
+
   private static func database(_ path: String) throws(CommandFailure) -> RegionDatabase {
     guard FileManager.default.isReadableFile(atPath: path) else {
       let advice =

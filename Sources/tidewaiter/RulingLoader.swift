@@ -1,7 +1,6 @@
 import Foundation
 import TideConfig
 import TideCore
-import TideCrypto
 import TideInspect
 import TidePolicy
 import TideProxy
@@ -25,24 +24,27 @@ struct RulingLoader {
     let rules: [Rule]
     /// The rule files by name, with the SHA-256 of each.
     let ruleSources: [(name: String, sha256: String)]
+    /// What the rules' authors should know.
+    let remarks: [String]
   }
 
   func load() throws(CommandFailure) -> Loaded {
-    let (rules, sources) = try Self.rules(self.configuration, files: self.ruleFiles)
-    let regions = try RegionLoader.load(self.configuration)
+    let files = try RuleFiles(self.configuration, files: self.ruleFiles)
+    let regions = try RegionLoader.load(files.configuration)
     let devices = try DeviceFolder(self.configuration).profiles()
-    let policy = try Self.policy(
-      self.configuration,
-      rules: rules,
+    let policy = try files.policy(
       regions: regions,
+      devices: devices,
       ownAddresses: self.ownAddresses,
       ownPorts: self.ownPorts
     )
+    let plan = try self.plan(devices)
     return Loaded(
-      ruling: Ruling(policy: policy, plan: try self.plan(devices), devices: devices),
+      ruling: Ruling(policy: policy, plan: plan, devices: devices),
       regions: regions,
-      rules: rules,
-      ruleSources: sources
+      rules: files.rules,
+      ruleSources: files.sources,
+      remarks: policy.remarks.map(\.description) + plan.notes
     )
   }
 
@@ -61,66 +63,11 @@ struct RulingLoader {
         profiles: devices,
         inspectors: self.configuration.inspect.inspectors,
         secret: self.secret,
-        limits: self.configuration.limits
+        limits: self.configuration.limits,
+        cache: FileNeedleCache(casesIn: self.configuration.caseFolder.directory)
       )
     } catch {
       throw CommandFailure(.usage, "inspect: \(error)")
-    }
-  }
-
-  /// The rules of the files, or the built-in ones where the default file is not there.
-  static func rules(
-    _ configuration: Configuration,
-    files: [String]
-  ) throws(CommandFailure) -> ([Rule], [(name: String, sha256: String)]) {
-    let isDefault = files.isEmpty && configuration.rulesAreDefault
-    let paths = files.isEmpty ? configuration.rules : files
-    var rules: [Rule] = []
-    var sources: [(name: String, sha256: String)] = []
-    for path in paths {
-      let text: String
-      let name: String
-      if isDefault, !FileManager.default.fileExists(atPath: path) {
-        text = DefaultRules.yaml
-        name = "built-in default.yaml"
-      } else {
-        text = try TextFile.read(path, what: "the rules")
-        name = path
-      }
-      sources.append((name, ASCII.hex(Digest.sha256.hash(Bytes(text)))))
-      do throws(ConfigFailure) {
-        rules += try RuleDocument.parse(yaml: text, path: name)
-      } catch {
-        throw CommandFailure(.usage, error.description)
-      }
-    }
-    return (rules, sources)
-  }
-
-  static func policy(
-    _ configuration: Configuration,
-    rules: [Rule],
-    regions: RegionTable,
-    ownAddresses: [IPAddress] = [],
-    ownPorts: [UInt16] = []
-  ) throws(CommandFailure) -> PolicySnapshot {
-    do throws(PolicyFailure) {
-      return try PolicySnapshot(
-        rules: rules,
-        regions: regions,
-        settings: PolicySettings(
-          mode: configuration.mode,
-          watch: configuration.regions.watch,
-          allowSpecialUse: configuration.upstream.allowSpecialUse,
-          passthrough: configuration.tls.passthrough,
-          fronting: configuration.tls.fronting,
-          ownAddresses: ownAddresses,
-          ownPorts: ownPorts,
-          candidatesLimit: configuration.limits.candidates
-        )
-      )
-    } catch {
-      throw CommandFailure(.usage, error.description)
     }
   }
 }
@@ -160,8 +107,14 @@ struct DeviceFolder {
   }
 
   func profiles() throws(CommandFailure) -> [DeviceProfile] {
+    try self.filedProfiles().map(\.profile)
+  }
+
+  /// The profiles, each with the file that it is in.
+  func filedProfiles() throws(CommandFailure) -> [(file: String, profile: DeviceProfile)] {
     var profiles: [DeviceProfile] = []
-    for file in try self.files() {
+    let files = try self.files()
+    for file in files {
       let text = try TextFile.read(file, what: "the device profile")
       let profile: DeviceProfile
       do throws(ConfigFailure) {
@@ -181,6 +134,6 @@ struct DeviceFolder {
       }
       profiles.append(profile)
     }
-    return profiles
+    return zip(files, profiles).map { (file: $0, profile: $1) }
   }
 }

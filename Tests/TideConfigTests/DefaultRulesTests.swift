@@ -18,7 +18,7 @@ import Testing
     "They are three rules: redact identifiers, block uploads, redact or block what cannot be read"
   )
   func meaning() throws {
-    let rules = try RuleDocument.parse(yaml: DefaultRules.yaml, path: "rules/default.yaml")
+    let rules = try RuleDocument.parse(yaml: DefaultRules.yaml, path: "rules/default.yaml").rules
     #expect(
       rules.map(\.id.text) == ["identifiers-to-watched-regions", "uploads", "home-rolled-crypto"]
     )
@@ -32,7 +32,7 @@ import Testing
     let defaults = Configuration.defaults
     let regions = RegionTable(databases: [], sets: defaults.regions.sets)
     for yaml in [DefaultRules.yaml, Examples.rules] {
-      let rules = try RuleDocument.parse(yaml: yaml, path: "rules/default.yaml")
+      let rules = try RuleDocument.parse(yaml: yaml, path: "rules/default.yaml").rules
       let settings = PolicySettings(mode: defaults.mode, watch: defaults.regions.watch)
       _ = try PolicySnapshot(rules: rules, regions: regions, settings: settings)
     }

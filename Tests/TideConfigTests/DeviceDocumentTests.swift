@@ -59,7 +59,7 @@ import Testing
       match: { mac: "02:00:00:00:00:01", user: "a:b", ip: phone }
       identifiers: { imie: [1], opaque: [x], imsi: [~, [1]], email: "" }
       canary: { contact: [x, { nick: a }], sms: {} }
-      sdk_keys: [{ name: a }]
+      sdk_keys: [{ name: a }, { name: b, alg: AES-128-GCM, key_hex: xy }, { name: c, alg: DES-ECB, key_hex: 00 }]
       """
     #expect(
       problems(device: yaml) == [
@@ -76,7 +76,11 @@ import Testing
         "devices/d.yaml:4:21: canary.contact: expected a contact: { name: …, phone: … }, found \"x\"",
         "devices/d.yaml:4:26: unknown key \"nick\" under canary.contact",
         "devices/d.yaml:4:43: canary.sms: expected text, found a mapping",
-        "devices/d.yaml:5:11: sdk_keys other than [] is not available in this version",
+        "devices/d.yaml:5:12: the key \"sdk_keys.alg\" is missing",
+        "devices/d.yaml:5:12: the key \"sdk_keys.key_hex\" is missing",
+        "devices/d.yaml:5:41: sdk_keys.alg: expected a cipher: AES-128, AES-192, AES-256, DES, 3DES, TEA or XTEA, then -ECB or -CBC, then -PKCS7, -ZERO or -NONE: AES-128-ECB-PKCS7, found \"AES-128-GCM\"",
+        "devices/d.yaml:5:63: sdk_keys.key_hex: expected the key: bytes in hexadecimal digits, found \"xy\"",
+        "devices/d.yaml:5:103: sdk_keys.key_hex: expected the key: 8 bytes in hexadecimal digits, found \"00\"",
       ]
     )
     #expect(
@@ -84,6 +88,21 @@ import Testing
         "devices/d.yaml:1:7: name: expected a name without blanks and / : , of at most 64 characters, found \"a b\""
       ]
     )
+  }
+
+  @Test("Keys of SDKs are read with their ciphers, and a vector if they have one")
+  func keys() throws {
+    let profile = try self.parse(
+      """
+      name: a
+      sdk_keys:
+        - { name: vendor-sdk, alg: AES-128-ECB-PKCS7, key_hex: 000102030405060708090a0b0c0d0e0f }
+        - { name: old, alg: DES-CBC, key_hex: 0123456789abcdef, iv_hex: "0000000000000000" }
+      """
+    )
+    #expect(profile.sdkKeys.map(\.name) == ["vendor-sdk", "old"])
+    #expect(profile.sdkKeys.first?.key == Array(0...15))
+    #expect(profile.sdkKeys.map(\.iv) == [nil, [UInt8](repeating: 0, count: 8)])
   }
 
   @Test("No device has the name under which the proxy's own requests are recorded")

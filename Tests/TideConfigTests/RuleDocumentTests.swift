@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct RuleDocumentTests {
   private func parse(_ yaml: String, kinds: [String] = []) throws -> [Rule] {
-    try RuleDocument.parse(yaml: yaml, path: "rules/x.yaml", additionalKinds: kinds)
+    try RuleDocument.parse(yaml: yaml, path: "rules/x.yaml", additionalKinds: kinds).rules
   }
 
   /// The problems of a rule with these lines under `when` (line 3 on).

@@ -138,4 +138,40 @@ import TideCore
       #expect(WallTime(rfc3339: text) == nil)
     }
   }
+
+  @Test(
+    "A word about a header asks the heads of the flow, of both ways or of the one that is named"
+  )
+  func headers() throws {
+    let plain =
+      "GET / HTTP/1.1\r\nHost: a.example\r\nUser-Agent: VendorSDK/2.1\r\nX: 1\r\nX: 2\r\n\r\n"
+    let answer = "HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n"
+    let second = ":method: GET\r\n:path: /\r\nuser-agent: curl/8\r\n"
+    let path = try self.cases.record(
+      Play.exchange(1, heads: (plain, answer))
+        + Play.exchange(2, protocolName: "h2", heads: (second, ":status: 200\r\nserver: x\r\n"))
+    )
+    let reader = try CaseReader(path)
+    func flows(_ words: String) throws -> [UInt64] {
+      let filter = try self.parse(words)
+      let shown = try reader.flows(filter).map(\.flow.number)
+      #expect(
+        try reader.flows().filter { try reader.shows($0, filter) }.map(\.flow.number) == shown
+      )
+      return shown
+    }
+    #expect(try flows("header.user-agent:*sdk*") == [1])
+    #expect(try flows("header.User-Agent:vendorsdk/*,curl*") == [1, 2])
+    #expect(try flows("header.user-agent:vendorsdk/* header.user-agent:curl*") == [1, 2])
+    #expect(try flows("header.x:2") == [1])
+    #expect(try flows("-header.x:*") == [2])
+    #expect(try flows("header.server:*") == [1, 2])
+    #expect(try flows("header.server:* direction:request") == [])
+    #expect(try flows("header.server:nginx direction:response") == [1])
+    #expect(try flows("header.user-agent:* header.x:1") == [1])
+    #expect(try flows("header.user-agent:* protocol:h2") == [2])
+    #expect(try reader.findings(self.parse("header.x:1")).map(\.flow.number) == [1])
+    #expect(throws: EvidenceFailure.self) { try self.parse("header:x") }
+    #expect(throws: EvidenceFailure.self) { try self.parse("header.:x") }
+  }
 }

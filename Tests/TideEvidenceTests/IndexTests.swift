@@ -9,7 +9,9 @@ import TideCrypto
 @Suite struct IndexTests {
   private let cases = CasesFolder()
 
-  @Test("A flow's JSON has exactly the members of the contract, in order")
+  @Test(
+    "A flow's JSON has the contract's members, in order, and what the enforcing modes would do"
+  )
   func flowMembers() throws {
     let reader = try CaseReader(self.cases.record(Play.exchange()))
     let flow = try #require(try reader.flows().first)
@@ -22,7 +24,8 @@ import TideCrypto
         "address":"203.0.113.7","candidates":[{"address":"203.0.113.7","region":"XX"},\
         {"address":"198.51.100.9","region":"unknown"}],"region":"XX","treatment":"intercepted",\
         "status":200,"request_bytes":26,"response_bytes":9,"findings":1,"decided":"redact",\
-        "applied":"log","rule":"identifiers","exposure":null,"error":null}
+        "applied":"log","rule":"identifiers","exposure":null,"error":null,\
+        "shadow":{"redact":"redact","block":"redact"}}
         """
     )
     let finding = try #require(try reader.findings().first)

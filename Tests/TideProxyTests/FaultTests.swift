@@ -23,6 +23,8 @@ enum Script: CaseIterable, Sendable {
   case plain
   case sinkholed
   case redacted
+  case scanned
+  case scannedStreams
   case opaque
   case own
   case http2
@@ -36,7 +38,7 @@ enum Script: CaseIterable, Sendable {
   ) throws -> Playbook {
     let rules: [Rule]
     switch self {
-    case .intercepted, .plain, .opaque, .own, .http2: rules = []
+    case .intercepted, .plain, .opaque, .own, .http2, .scanned, .scannedStreams: rules = []
     case .sinkholed: rules = [rule("no-cn", .block) { $0.region = ["lab-cn"] }]
     case .redacted, .socket, .socketStream:
       rules = [rule("imei", .redact) { $0.finding = ["imei"] }]
@@ -45,13 +47,40 @@ enum Script: CaseIterable, Sendable {
       switch self {
       case .intercepted, .plain, .opaque, .own, .http2: .record
       case .redacted, .socket, .socketStream: .redact
-      case .sinkholed: .block
+      case .sinkholed, .scanned, .scannedStreams: .block
       }
-    let book = try Playbook(cut, mode: mode, rules: rules, isFull: isFull)
+    let scanners: [any Scanner] =
+      switch self {
+      case .scanned, .scannedStreams: [FakeScanner()]
+      case .intercepted, .plain, .opaque, .own, .http2, .redacted, .socket, .socketStream,
+        .sinkholed:
+        []
+      }
+    let book = try Playbook(cut, mode: mode, rules: rules, isFull: isFull, scanners: scanners)
     book.fault = fault
     switch self {
     case .intercepted: try self.exchanges(book)
     case .redacted: try self.exchanges(book, body: #"{"imei":"\#(World.imei)"}"#)
+    case .scanned:
+      try book.tunnel()
+      for _ in 0..<2 {
+        book.device("POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 5\r\n\r\nhello")
+        book.scanner()
+        book.server("HTTP/1.1 200 OK\r\n\r\nuntil")
+        book.serverCloses()
+        book.scanner()
+      }
+    case .scannedStreams:
+      try book.tunnel(offering: ["h2"], selecting: "h2")
+      let play = try HTTP2Play(book, isLenient: true)
+      _ = play.post("/a", "hello")
+      _ = play.get("/b")
+      book.scanner()
+      if let first = book.scans.first {
+        play.give(.scanned(first.id, .success(ScanAnswer())))
+      }
+      try play.reply(to: "/a", 200, [], "whole")
+      book.scanner(.refuse(reason: "because"))
     case .sinkholed:
       try book.tunnel(at: "203.0.113.5")
       book.device("POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 5\r\n\r\nhello")
@@ -176,7 +205,8 @@ enum Fault: CaseIterable, Sendable {
       mode: Mode.allCases[seed % 4],
       rules: rules,
       passthrough: seed % 3 == 0 ? ["api.example"] : [],
-      fronting: seed % 5 == 0 ? .judge : .refuse
+      fronting: seed % 5 == 0 ? .judge : .refuse,
+      scanners: seed % 3 == 2 ? [FakeScanner(), FakeScanner(name: "b", onError: .bypass)] : []
     )
     let name = try #require(Hostname("api.example"))
     let addresses = ["192.0.2.7", "203.0.113.5", "127.0.0.1"].map(World.address)
@@ -196,7 +226,7 @@ enum Fault: CaseIterable, Sendable {
         ? .downstream
         : book.dialling.map { .upstream($0.id) }
           ?? book.upstream.map { .upstream($0) } ?? .upstream(UpstreamID(9))
-      switch Int.random(in: 0..<40, using: &random) {
+      switch Int.random(in: 0..<43, using: &random) {
       case 0..<16:
         let bytes = spoon[Int.random(in: 0..<spoon.count, using: &random)]
         if leg == .downstream { book.device(bytes: bytes) } else { book.server(bytes: bytes) }
@@ -204,14 +234,25 @@ enum Fault: CaseIterable, Sendable {
       case 20..<24: book.give(.drained(leg))
       case 24: book.give(.closed(leg, Bool.random(using: &random) ? .end : .reset))
       case 25..<28:
-        book.give(.resolved(name, .success([addresses[Int.random(in: 0..<3, using: &random)]])))
+        let address = addresses[Int.random(in: 0..<3, using: &random)]
+        book.give(.resolved(name, .success(Resolution(addresses: [address], source: "test"))))
       case 28: book.resolveFails()
       case 29..<32: try book.connect(as: seed % 3 == 1 ? "api.example" : nil)
       case 32: book.connectFails()
       case 33..<35: book.sink.isFull.toggle()
       case 35..<37: book.give(.roomAvailable)
       case 37..<39: book.tick(afterSeconds: UInt64.random(in: 0..<9, using: &random))
-      default: if seed % 7 == 0 { book.give(.shutdown) }
+      case 39: if seed % 7 == 0 { book.give(.shutdown) }
+      case 40: book.scanner()
+      case 41:
+        let head = MessageHead(start: .response(status: 200, reason: "OK"), fields: HeaderFields())
+        book.scanner(
+          [.refuse(reason: "no"), .replace(head, content: "new")][
+            Int.random(in: 0..<2, using: &random)
+          ],
+          findings: [ScanFinding(kind: .email, certainty: .likely, range: 0..<3, value: "abc")]
+        )
+      default: book.scannerFails()
       }
     }
     book.expectCleanEnd()

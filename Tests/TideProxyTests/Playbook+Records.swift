@@ -15,6 +15,7 @@ struct RecordedFlow {
   var trailers = ""
   var findings: [Finding] = []
   var notes: [String] = []
+  var redactions: [RedactionRecord] = []
   var end: FlowEnd?
 
   var messages: [(direction: Direction, stage: BodyStage, message: SocketMessage)] = []
@@ -48,12 +49,14 @@ extension Playbook {
       case .trailers(let flow, _, _, let bytes): update(flow) { $0.trailers += bytes.text }
       case .findings(let flow, let found, _, _): update(flow) { $0.findings += found }
       case .note(let flow, let text, _): update(flow) { $0.notes.append(text) }
+      case .redacted(let flow, _, let changes, _, _): update(flow) { $0.redactions += changes }
       case .flowEnded(let end): update(end.flow) { $0.end = end }
       case .message(let flow, let direction, let stage, let message, _):
         update(flow) { $0.messages.append((direction, stage, message)) }
       case .coverage(_, let flow, let kind, _, _):
         if let flow { update(flow) { $0.coverage.append(kind) } }
-      case .connectionOpened, .destinationDecided, .hello, .handshake, .secret, .connectionClosed:
+      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret,
+        .connectionClosed:
         break
       }
     }

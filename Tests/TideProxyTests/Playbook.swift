@@ -47,6 +47,9 @@ final class Playbook {
   /// What was asked to be fetched; the test answers.
   private(set) var fetches: [(FetchID, Bytes)] = []
 
+  /// What scanners were asked; the test answers.
+  private(set) var scans: [(id: ScanID, request: ScanRequest)] = []
+
   // The peers.
   private(set) var deviceTLS: TLSSession?
   private(set) var deviceFailure: TLSFailure?
@@ -71,6 +74,7 @@ final class Playbook {
     fronting: PolicySettings.Fronting = .refuse,
     limits: Limits = Limits(),
     isFull: Bool = false,
+    scanners: [any Scanner] = [],
     authentication: ProxyAuthentication? = nil,
     tls: PlayTLS = PlayTLS()
   ) throws {
@@ -107,6 +111,7 @@ final class Playbook {
       revocations: tls.revocations,
       sink: self.sink,
       site: self.site,
+      scanners: scanners,
       authentication: authentication,
       numbering: Numbering(),
       limits: limits,
@@ -163,12 +168,25 @@ final class Playbook {
   }
 
   /// The resolver answers the question that is open.
-  func resolve(_ addresses: String...) { self.resolve(addresses) }
+  func resolve(_ addresses: String..., alias: String? = nil) {
+    self.resolve(addresses, alias: alias)
+  }
 
-  func resolve(_ addresses: [String]) {
+  func resolve(_ addresses: [String], alias: String? = nil) {
     guard let name = self.resolving else { return }
     self.resolving = nil
-    self.give(.resolved(name, .success(addresses.map(World.address))))
+    self.give(
+      .resolved(
+        name,
+        .success(
+          Resolution(
+            addresses: addresses.map(World.address),
+            aliases: [alias.flatMap { Hostname($0) }].compactMap(\.self),
+            source: "test"
+          )
+        )
+      )
+    )
   }
 
   func resolveFails(_ code: FlowFailure.Code = .nameNotFound) {
@@ -285,8 +303,8 @@ final class Playbook {
       self.gone.insert(leg)
     case .received(let leg, _):
       if self.gone.contains(leg), !self.isFinished { return }
-    case .congested, .drained, .resolved, .opened, .authenticated, .roomAvailable, .fetched, .tick,
-      .shutdown, .abandoned:
+    case .congested, .drained, .resolved, .opened, .authenticated, .roomAvailable, .fetched,
+      .scanned, .tick, .shutdown, .abandoned:
       break
     }
     var commands: [Command] = []
@@ -316,6 +334,7 @@ final class Playbook {
       case .received(let leg, _): return .received(leg, "\u{0}\u{1} no protocol at all \r\n\r\n")
       case .authenticated(let credentials, _): return .authenticated(credentials, user: nil)
       case .fetched(let id, _): return .fetched(id, .failure(failure))
+      case .scanned(let id, _): return .scanned(id, .failure(failure))
       case .congested, .drained, .closed, .roomAvailable, .tick, .shutdown, .abandoned:
         return .shutdown
       }
@@ -349,6 +368,7 @@ final class Playbook {
       self.legs.append(.upstream(id))
     case .authenticate: break  // the test answers
     case .fetch(let id, let request, _, _): self.fetches.append((id, request))  // as above
+    case .scan(let id, let request): self.scans.append((id, request))  // as above
     case .awaitRoom: self.awaitsRoom = true
     case .finished: self.isFinished = true
     }

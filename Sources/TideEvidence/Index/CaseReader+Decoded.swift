@@ -2,7 +2,7 @@ internal import TideCoding
 public import TideCore
 
 extension CaseReader {
-  /// A message's content without a gzip or deflate coding (RFC 9110 §8.4.1), as far as it decodes.
+  /// A message's content without its content codings (RFC 9110 §8.4.1), as far as it decodes.
   ///
   /// - Parameters:
   ///   - message: a message of this case with a body.
@@ -20,12 +20,11 @@ extension CaseReader {
   }
 
   static func decoded(_ content: Bytes, _ coding: String?, limit: Int) -> Bytes {
-    guard let coding = coding?.lowercased(), ["gzip", "x-gzip", "deflate"].contains(coding),
-      let first = content.first
-    else { return content }
-    let format = coding == "deflate" ? DeflateFormat.ofDeflateBody(firstByte: first) : .gzip
-    var decoder = GzipDecoder(
-      format: format,
+    guard let coding, let codings = ContentCoding.chain(Bytes(coding)), !codings.isEmpty else {
+      return content
+    }
+    var decoder = ContentDecoder(
+      codings,
       limits: DecodingLimits(decodedBytes: limit, ratio: 1_000)
     )
     var parts: [Bytes] = []

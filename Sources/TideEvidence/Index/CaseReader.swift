@@ -57,6 +57,7 @@ public final class CaseReader: Sendable {
       }
       guard let end = page.last else { return }
       for flow in page where filter.matches(flow) {
+        guard try self.heads(of: flow.flow, satisfy: filter) else { continue }
         guard try body(flow) else { return }
       }
       last = Int64(clamping: end.flow.number)
@@ -104,6 +105,7 @@ public final class CaseReader: Sendable {
       }
       guard let end = page.last else { return }
       for case (_, let finding?, let flow?) in page where filter.matches(finding, of: flow) {
+        guard try self.heads(of: flow.flow, satisfy: filter) else { continue }
         guard try body(finding, flow) else { return }
       }
       last = end.0
@@ -153,7 +155,7 @@ public final class CaseReader: Sendable {
         db,
         sql: """
           SELECT segment, offset FROM entry
-          WHERE connection = ? AND type IN ('decided', 'hello', 'handshake', 'coverage')
+          WHERE connection = ? AND type IN ('dns', 'decided', 'hello', 'handshake', 'coverage')
           ORDER BY seq
           """,
         arguments: [Int64(clamping: record.connection.number)]
@@ -235,9 +237,11 @@ extension FlowDetail {
     switch event.type {
     case "note":
       if let text = members["text"]?.string { self.notes.append(text) }
+    case "redaction":
+      if let redaction = ReplacedValue(event) { self.redactions.append(redaction) }
     case "coverage":
       if let coverage = CoverageRecord(event) { self.coverage.append(coverage) }
-    case "decided", "hello", "handshake":
+    case "dns", "decided", "hello", "handshake":
       self.connection.append(event.line.bytes.array)
       if let ja4 = members["ja4"]?.string, event.type == "hello" { self.fingerprint = ja4 }
       if let handshake = HandshakeRecord(event) { self.handshakes.append(handshake) }

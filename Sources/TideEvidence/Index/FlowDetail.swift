@@ -10,6 +10,8 @@ public struct FlowDetail: Sendable {
   public internal(set) var findings: [FindingRecord] = []
   /// What an operator should know of it.
   public internal(set) var notes: [String] = []
+  /// What was replaced in what went on.
+  public internal(set) var redactions: [ReplacedValue] = []
   /// What was not seen on its connection, or kept from getting out of sight: once for each kind, so
   /// that another flow may be the one it showed in.
   public internal(set) var coverage: [CoverageRecord] = []
@@ -21,7 +23,7 @@ public struct FlowDetail: Sendable {
   public internal(set) var fingerprint: String?
   /// The TLS handshakes of its connection, in order.
   public internal(set) var handshakes: [HandshakeRecord] = []
-  /// The lines of its connection as recorded, JSON objects: `decided`, `hello`, `handshake`.
+  /// The lines of its connection as recorded, JSON objects: `dns`, `decided`, `hello`, `handshake`.
   public internal(set) var connection: [[UInt8]] = []
 
   /// One message, in one version.
@@ -61,7 +63,7 @@ public struct FlowDetail: Sendable {
     self.messages.first { $0.direction == direction && $0.stage == stage }
   }
 
-  /// The flow as one JSON object: the members of `FlowRecord.json`, and `messages`, `found`, `notes`,
+  /// The flow as one JSON object: the members of `FlowRecord.json`, and `messages`, `found`, `redactions`, `notes`,
   /// `coverage`, `socket_message_count`, `socket_messages`, `connection`.
   public var json: [UInt8] {
     var json = JSONWriter()
@@ -92,6 +94,10 @@ public struct FlowDetail: Sendable {
     json.key("found")
     json.beginArray()
     for finding in self.findings { json.raw(finding.json) }
+    json.endArray()
+    json.key("redactions")
+    json.beginArray()
+    for redaction in self.redactions { json.raw(redaction.json) }
     json.endArray()
     json.member("notes", self.notes)
     json.key("coverage")

@@ -12,8 +12,8 @@ public struct FlowFilter: Sendable {
   enum Key: String, CaseIterable, Sendable {
     case device, host, ip, port, region, asn
     case protocolName = "protocol"
-    case direction, method, path, type, size, finding, certainty, decided, applied, rule, status
-    case treatment, since, until
+    case direction, method, path, header, type, size, finding, certainty, decided, applied, rule
+    case status, treatment, since, until
   }
 
   /// What a value of a word asks.
@@ -28,6 +28,8 @@ public struct FlowFilter: Sendable {
 
   struct Term: Sendable {
     let key: Key
+    /// The field's name if the key is `header`, else empty.
+    let field: String
     let isNegated: Bool
     var tests: [Test]
   }
@@ -52,7 +54,9 @@ public struct FlowFilter: Sendable {
       let term = try FlowFilterParser(word: word, now: now, watched: watched).term()
       // Only sizes and times are narrowed by a second word; any other key is widened by it.
       let isWidened = !term.isNegated && ![.size, .since, .until].contains(term.key)
-      let index = terms.firstIndex { $0.key == term.key && !$0.isNegated }
+      let index = terms.firstIndex {
+        $0.key == term.key && $0.field == term.field && !$0.isNegated
+      }
       if isWidened, let index {
         terms[index].tests += term.tests
       } else {
@@ -62,12 +66,13 @@ public struct FlowFilter: Sendable {
     return FlowFilter(terms: terms)
   }
 
-  /// Whether a flow is shown.
+  /// Whether a flow is shown, as far as the index knows it: `CaseReader.shows` asks its heads too.
   ///
   /// `finding`, `certainty` and `direction` together ask for one finding that has all of it. `direction`
   /// also says which way's `size` and `type` count; alone it asks nothing, as every flow has both ways.
   public func matches(_ flow: FlowRecord) -> Bool {
-    guard self.terms.allSatisfy({ $0.isOfFinding || $0.isNegated != self.matches($0, flow) }) else {
+    let isOfIndex: (Term) -> Bool = { !$0.isOfFinding && $0.key != .header }
+    guard self.terms.allSatisfy({ !isOfIndex($0) || $0.isNegated != self.matches($0, flow) }) else {
       return false
     }
     let ofFinding = self.terms.filter(\.isOfFinding)
@@ -91,6 +96,7 @@ public struct FlowFilter: Sendable {
       direction: finding.direction
     )
     return self.terms.allSatisfy { term in
+      if term.key == .header { return true }
       let isMatch =
         switch term.key {
         case .finding, .certainty, .direction: Self.matches(term, tag)
@@ -99,7 +105,8 @@ public struct FlowFilter: Sendable {
         case .decided: term.accepts(finding.decided)
         case .applied: term.accepts(finding.applied)
         case .rule: term.accepts(finding.rule)
-        case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .type, .size,
+        case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .header,
+          .type, .size,
           .status, .treatment:
           self.matches(term, flow)
         }
@@ -112,7 +119,8 @@ public struct FlowFilter: Sendable {
     case .finding: term.accepts(tag.kind)
     case .certainty: term.accepts(tag.certainty)
     case .direction: term.accepts(tag.direction)
-    case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .type, .size,
+    case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .header, .type,
+      .size,
       .decided, .applied, .rule, .status, .treatment, .since, .until:
       true
     }
@@ -147,7 +155,7 @@ public struct FlowFilter: Sendable {
     case .treatment: return term.accepts(flow.treatment)
     case .since: return term.tests.allSatisfy { $0.accepts(from: flow.started) }
     case .until: return term.tests.allSatisfy { $0.accepts(to: flow.started) }
-    case .finding, .certainty, .direction: return true
+    case .finding, .certainty, .direction, .header: return true
     }
   }
 
@@ -164,7 +172,8 @@ extension FlowFilter.Term {
   fileprivate var isOfFinding: Bool {
     switch self.key {
     case .finding, .certainty, .direction: true
-    case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .type, .size,
+    case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .header, .type,
+      .size,
       .decided, .applied, .rule, .status, .treatment, .since, .until:
       false
     }

@@ -5,6 +5,13 @@ struct FlowFilterParser {
   let word: String
   let now: WallTime
   let watched: [String]
+  private static let headerPrefix = "header."
+
+  init(word: String, now: WallTime, watched: [String]) {
+    self.word = word
+    self.now = now
+    self.watched = watched
+  }
 
   func term() throws(EvidenceFailure) -> FlowFilter.Term {
     let isNegated = self.word.hasPrefix("-")
@@ -13,7 +20,12 @@ struct FlowFilterParser {
       throw self.failure("a word is key:value, as in finding:imei")
     }
     let name = body[..<colon].lowercased()
-    guard let key = FlowFilter.Key(rawValue: name) else {
+    let field =
+      name.hasPrefix(Self.headerPrefix) ? String(name.dropFirst(Self.headerPrefix.count)) : ""
+    if name == "header" || name == Self.headerPrefix {
+      throw self.failure("a header word names its field, as in header.user-agent:*sdk*")
+    }
+    guard let key = field.isEmpty ? FlowFilter.Key(rawValue: name) : .header else {
       let keys = FlowFilter.Key.allCases.map(\.rawValue)
       throw self.failure("there is no key `\(name)`" + Self.suggestion(for: name, among: keys))
     }
@@ -25,7 +37,7 @@ struct FlowFilterParser {
       guard !value.isEmpty else { throw self.failure("a value is missing") }
       tests += try self.tests(key, value)
     }
-    return FlowFilter.Term(key: key, isNegated: isNegated, tests: tests)
+    return FlowFilter.Term(key: key, field: field, isNegated: isNegated, tests: tests)
   }
 
   private func tests(
@@ -33,7 +45,7 @@ struct FlowFilterParser {
     _ value: String
   ) throws(EvidenceFailure) -> [FlowFilter.Test] {
     switch key {
-    case .device, .method, .path, .rule, .type: return [.pattern(value)]
+    case .device, .method, .path, .header, .rule, .type: return [.pattern(value)]
     case .finding:
       return [value.contains("*") ? .pattern(value) : .text(value)]
     case .protocolName: return [.text(value)]

@@ -98,7 +98,7 @@ public struct FlowRecord: Sendable {
 }
 
 extension FlowRecord {
-  /// The flow as one JSON object, with the names of the product's contract.
+  /// The flow as one JSON object, with the names of the product's contract, and `shadow`.
   public var json: [UInt8] {
     var json = JSONWriter()
     json.beginObject()
@@ -150,6 +150,19 @@ extension FlowRecord {
     } else {
       json.null()
     }
+    self.writeShadow(into: &json)
+  }
+
+  /// Writes what the enforcing modes would do about what was decided; null while nothing is.
+  private func writeShadow(into json: inout JSONWriter) {
+    json.key("shadow")
+    guard let decided = self.decided.flatMap(Action.init(rawValue:)) else { return json.null() }
+    json.beginObject()
+    for mode in Mode.allCases where mode.isEnforcing {
+      json.key(text: mode.rawValue)
+      json.value(min(decided, mode.ceiling).rawValue)
+    }
+    json.endObject()
   }
 
   /// Reads a flow-start line; nil if it lacks what every flow has.

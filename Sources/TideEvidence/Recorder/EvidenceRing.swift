@@ -105,8 +105,9 @@ final class EvidenceRing: Sendable {
         without: message.payload.isEmpty
           ? nil : .event(.message(flow, direction, stage, message.withoutPayload, time: time))
       )
-    case .connectionOpened, .destinationDecided, .handshake, .flowStarted, .coverage, .findings,
-      .note, .flowEnded, .connectionClosed:
+    case .connectionOpened, .lookedUp, .destinationDecided, .handshake, .flowStarted, .coverage,
+      .findings,
+      .note, .redacted, .flowEnded, .connectionClosed:
       return self.offer(.event(event), size: 0, body: nil)
     }
   }

@@ -29,6 +29,16 @@ extension EvidenceWriter {
       self.log.json.member("client", client.description)
       self.log.json.member("device", device)
       self.log.end()
+    case .lookedUp(let connection, let name, let resolution, let time):
+      try self.log.begin("dns", at: time)
+      self.log.json.member("connection", connection)
+      self.log.json.member("name", name.text)
+      self.log.json.member("addresses", resolution.addresses.map(\.description))
+      self.log.json.member("aliases", resolution.aliases.map(\.text))
+      self.log.json.member("ttl", resolution.ttl.map { UInt64($0) })
+      self.log.json.member("source", resolution.source)
+      self.log.json.member("cached", resolution.isCached)
+      self.log.end()
     case .destinationDecided(
       let connection,
       let authority,
@@ -90,6 +100,8 @@ extension EvidenceWriter {
       self.log.json.member("flow", flow)
       self.log.json.member("text", text)
       self.log.end()
+    case .redacted(let flow, let direction, let changes, let rule, let time):
+      for change in changes { try self.write(change, flow, direction, rule, at: time) }
     case .flowEnded(let end):
       try self.write(end)
     case .connectionClosed(let connection, let failure, let time):
@@ -100,6 +112,26 @@ extension EvidenceWriter {
       self.log.json.member(failure: failure)
       self.log.end()
     }
+  }
+
+  private mutating func write(
+    _ change: RedactionRecord,
+    _ flow: FlowID,
+    _ direction: Direction,
+    _ rule: RuleID?,
+    at time: WallTime
+  ) throws(Abandoned) {
+    try self.log.begin("redaction", at: time)
+    self.log.json.member("flow", flow)
+    self.log.json.member("direction", direction.rawValue)
+    self.log.json.member("kind", change.kind.name)
+    self.log.json.member("location", change.location.rawValue)
+    self.log.json.member("path", change.path)
+    self.log.json.member("offset", change.range.lowerBound)
+    self.log.json.member("length", change.range.count)
+    self.log.json.member("pseudonym", change.pseudonym.text)
+    self.log.json.member("rule", rule?.text)
+    self.log.end()
   }
 
   private mutating func write(_ start: FlowStart) throws(Abandoned) {

@@ -71,6 +71,8 @@ final class Exchange {
   var serverStream: StreamID?
   /// Every name that the request is bound for: CONNECT, SNI, Host.
   let hosts: [Host]
+  /// Where the last of those leads, if it is the request's alone.
+  var requestedHost: RequestedHost?
   /// The target's path and query.
   let path: Bytes
   let request: MessageRelay
@@ -102,6 +104,8 @@ final class Exchange {
   var dropsTrailers = false
   /// Whether the connection may serve another request after this.
   var persists: Bool
+  /// Whether the server's stream is gone while its response waits for a scanner (HTTP/2).
+  var hasLostServer = false
   /// Whether its flow is over: nothing that comes for it means anything.
   var isEnded = false
 

@@ -47,7 +47,7 @@ extension ConnectionMachine {
   }
 
   func forwardBody(_ bytes: Bytes, _ relay: MessageRelay, _ exchange: Exchange) {
-    if exchange.isEnded { return }
+    if exchange.isEnded || self.waitsForScan(bytes, relay) { return }
     relay.released += UInt64(bytes.count)
     if relay.direction == .response { exchange.responseBytes += UInt64(bytes.count) }
     if relay.units != nil, relay.plan.mayRedact, self.context.keepsBodies {

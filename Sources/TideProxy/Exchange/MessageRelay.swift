@@ -70,6 +70,10 @@ final class MessageRelay {
   var isSocketHandshake = false
   /// Whether it carries a WebSocket's messages in one direction.
   var isSocket = false
+  /// Whom outside the process it is to be shown to; nil if nobody, or once they have answered.
+  var scanning: Scanning?
+  /// Whether a scanner's form of it stands in its place.
+  var isReplaced = false
   /// Whether `otherwise: allow` let pass what could not be redacted; of a unit, if there are units.
   var isExcused = false
 

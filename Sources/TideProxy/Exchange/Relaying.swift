@@ -15,9 +15,10 @@ extension ConnectionMachine {
     return MessageFacts(
       device: self.judgedDevice,
       hosts: exchange.hosts,
+      aliases: (self.route?.aliases ?? []) + (exchange.requestedHost?.aliases ?? []),
       port: connection?.authority.port ?? 0,
       address: connection?.address,
-      candidates: connection?.candidates ?? [],
+      candidates: (connection?.candidates ?? []) + (exchange.requestedHost?.candidates ?? []),
       direction: relay.direction,
       method: exchange.method,
       path: path,
@@ -36,7 +37,15 @@ extension ConnectionMachine {
     if relay.plan.inspects {
       found = exchange.inspection.inspect(head: relay.head, direction: relay.direction)
     }
+    let limit = relay.plan.inspects ? exchange.inspection.limitMetInHead : nil
     guard self.judge(relay, exchange, found, facts: facts) else { return false }
+    if let limit {
+      self.note(exchange, "not every layer of the head was opened: the limit on \(limit) was met")
+      guard
+        relay.plan.holding == .none || self.isSinkhole
+          || self.cannotRedact(relay, exchange, "a head that cannot be inspected to its end")
+      else { return false }
+    }
     if relay.verdict.applied == .redact, relay.plan.holding < .unit, !self.isSinkhole {
       relay.plan = BodyPlan(
         inspects: true,
@@ -47,46 +56,58 @@ extension ConnectionMachine {
       )
     }
     if relay.verdict.applied == .redact, !self.redactHead(relay, exchange) { return false }
-    self.prepareContent(relay, exchange)
+    guard self.prepareContent(relay, exchange) else { return false }
     return true
   }
 
-  /// Settles how the content will be inspected and held: by units if it has them, else as a whole.
-  private func prepareContent(_ relay: MessageRelay, _ exchange: Exchange) {
-    if relay.isSocketHandshake { return }
-    relay.holding = relay.plan.holding
+  /// Settles how the content will be inspected, scanned and held: by units if it has them, else as a
+  /// whole; false if the message was stopped.
+  private func prepareContent(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
+    relay.holding = relay.isSocketHandshake ? relay.holding : relay.plan.holding
+    guard self.prepareScan(relay, exchange) else { return false }
+    if relay.isSocketHandshake { return true }
     switch exchange.wire {
     case .http1, .http2:
       if relay.holding != .body, relay.plan.inspects,
         let framing = UnitFraming.of(relay.head.fields)
       {
         relay.units = UnitSplitter(framing)
-        return
+        return true
       }
       if relay.holding == .unit { relay.holding = .body }
     // It has no end to wait for.
     case .raw: relay.holding = min(relay.holding, .window)
     }
-    guard relay.plan.inspects || exchange.kind.isStream, relay.declaredSize != 0 else { return }
+    guard relay.plan.inspects || exchange.kind.isStream, relay.declaredSize != 0 else {
+      return true
+    }
+    var isStream = false
+    if case .raw = exchange.wire { isStream = true }
     relay.inspection = exchange.inspection.makeBodyInspection(
       head: relay.head,
-      direction: relay.direction
+      direction: relay.direction,
+      isStream: isStream
     )
+    return true
   }
 
   /// Takes new findings into the verdict and carries out a block; false if the message was stopped.
+  ///
+  /// `least` is what a scanner decided: the stricter of it and the rules' verdict holds.
   func judge(
     _ relay: MessageRelay,
     _ exchange: Exchange,
     _ found: [Finding],
-    facts: MessageFacts? = nil
+    facts: MessageFacts? = nil,
+    atLeast least: Verdict = .pass
   ) -> Bool {
     relay.findings += found
     if relay.units != nil { relay.unitFindings += found }
-    let verdict = exchange.policy.verdict(
+    var verdict = exchange.policy.verdict(
       for: facts ?? self.facts(relay, exchange),
       findings: relay.findings
     )
+    if least.decided > verdict.decided || least.applied > verdict.applied { verdict = least }
     relay.verdict = verdict
     exchange.merge(verdict)
     if !found.isEmpty {
@@ -136,6 +157,8 @@ extension ConnectionMachine {
         findings: found
       )
     else { return self.cannotRedact(relay, exchange, "the head") }
+    guard self.maySend(redacted.isSignatureBroken, relay, exchange) else { return false }
+    self.record(redacted.changes, relay, exchange)
     relay.effective = redacted.head
     relay.isHeadRedacted = true
     return true
@@ -158,7 +181,9 @@ extension ConnectionMachine {
         route: route,
         keepsUpgrade: relay.isSocketHandshake
       )
-      if self.context.isEnforcing, exchange.policy.needsResponseInspection {
+      if self.context.isEnforcing,
+        exchange.policy.needsResponseInspection || self.context.scansResponses
+      {
         head = HeadRewrite.acceptingReadable(head)
       }
       if relay.hasMetExpectation { head.fields.removeAll("expect") }
@@ -194,6 +219,34 @@ extension ConnectionMachine {
       rule: verdict.rule
     )
     return false
+  }
+
+  static let brokenSignature =
+    "signature-broken: what was replaced is signed with a key that is not ours"
+
+  /// Lets the rule decide about a change under a signature that only the sender can make; false if the
+  /// message was stopped.
+  ///
+  /// With `otherwise: allow` it is the changed message that goes on, whatever its receiver makes of it.
+  func maySend(_ breaksSignature: Bool, _ relay: MessageRelay, _ exchange: Exchange) -> Bool {
+    guard breaksSignature else { return true }
+    self.note(exchange, Self.brokenSignature)
+    guard relay.plan.otherwise == .block else { return true }
+    return self.cannotRedact(relay, exchange, "what is signed")
+  }
+
+  /// Records what was replaced in what goes on.
+  func record(_ changes: [RedactionRecord], _ relay: MessageRelay, _ exchange: Exchange) {
+    guard exchange.isRecorded, !changes.isEmpty else { return }
+    self.record(
+      .redacted(
+        exchange.flow,
+        relay.direction,
+        changes,
+        relay.verdict.rule,
+        time: self.now.wall
+      )
+    )
   }
 
   func note(_ exchange: Exchange, _ text: String) {

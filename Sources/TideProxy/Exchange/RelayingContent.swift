@@ -23,6 +23,7 @@ extension ConnectionMachine {
     if self.context.keepsBodies {
       self.record(.body(exchange.flow, relay.direction, .original, bytes))
     }
+    self.copyForScan(bytes, relay, exchange)
     guard relay.units != nil else {
       self.relayContent(bytes, relay, exchange)
       return
@@ -52,16 +53,27 @@ extension ConnectionMachine {
     case .none: if !relay.passesWhole { self.forwardBody(bytes, relay, exchange) }
     case .window:
       relay.hold(bytes)
-      let limit = relay.inspection.map { relay.unitStart + $0.releasable } ?? relay.received
+      // What is inside a layer is seen when the layer is whole: as much is held as may be. A stream of
+      // bytes has no end to wait for.
+      var most = self.context.limits.holdBytes
+      if case .raw = exchange.wire { most = 0 }
+      guard relay.heldCount > most else { return }
+      let settled = relay.inspection.map { relay.unitStart + $0.releasable } ?? relay.received
+      let limit = min(settled, relay.released + UInt64(relay.heldCount - most))
       for part in relay.takeHeld(upTo: limit) { self.forwardBody(part, relay, exchange) }
       // No match is as long: bytes that decode to nothing would be held without end.
-      guard relay.heldCount > 2 * self.context.limits.windowBytes else { return }
+      guard relay.heldCount > most + 2 * self.context.limits.windowBytes else { return }
       guard self.cannotRedact(relay, exchange, "content that decodes to nothing") else { return }
       relay.releaseFromNowOn()
       self.releaseHeld(relay, exchange)
     case .unit, .body:
       relay.hold(bytes)
       guard relay.heldCount > self.context.limits.holdBytes else { return }
+      guard self.skipScan(relay, exchange, "content over the hold limit") else { return }
+      if relay.holding < .unit {
+        self.releaseUnscanned(relay, exchange)
+        return
+      }
       let what = relay.units == nil ? "a body" : "a unit"
       guard self.cannotRedact(relay, exchange, "\(what) over the hold limit") else { return }
       relay.releaseFromNowOn()
@@ -178,6 +190,8 @@ extension ConnectionMachine {
       relay.hold(whole)
       return true
     }
+    guard self.maySend(redacted.isSignatureBroken, relay, exchange) else { return false }
+    self.record(redacted.changes, relay, exchange)
     if !relay.unitPrefix.isEmpty {
       relay.hold(
         GRPCPrefix(
@@ -203,9 +217,13 @@ extension ConnectionMachine {
     let found = exchange.inspection.inspect(trailers: fields, direction: relay.direction)
     guard self.judge(relay, exchange, found), relay.verdict.applied == .redact, !found.isEmpty
     else { return }
-    relay.trailers =
-      exchange.inspection.redact(trailers: fields, direction: relay.direction, findings: found)?
-      .fields
+    let redacted = exchange.inspection.redact(
+      trailers: fields,
+      direction: relay.direction,
+      findings: found
+    )
+    relay.trailers = redacted?.fields
+    self.record(redacted?.changes ?? [], relay, exchange)
     // Nothing depends on trailers by default.
     if relay.trailers == nil { self.note(exchange, "a trailer section with findings was left out") }
   }
@@ -262,8 +280,16 @@ extension ConnectionMachine {
         else { return }
       }
     }
-    if relay.holding == .body, relay.verdict.applied == .redact {
-      guard self.redactHeldHead(relay, exchange), self.redactHeld(relay, exchange) else { return }
+    if self.asksScanner(relay, exchange) { return }
+    self.sendEnd(relay, exchange)
+  }
+
+  /// The last of a message goes on, redacted if need be.
+  func sendEnd(_ relay: MessageRelay, _ exchange: Exchange) {
+    if relay.holding == .body, relay.verdict.applied == .redact, !relay.isReplaced {
+      guard self.redactHeldHead(relay, exchange), self.maskScanned(relay, exchange),
+        self.redactHeld(relay, exchange)
+      else { return }
     }
     self.releaseHeld(relay, exchange)
     if let trailers = relay.trailers, relay.direction == .request || !exchange.dropsTrailers {
@@ -294,6 +320,12 @@ extension ConnectionMachine {
       relay.hold(body)
       return true
     }
+    // The head has not gone yet: sums of the body in it become sums of what is sent.
+    let fitted = relay.outgoing.map { BodyDigests.fit($0, to: redacted.alterations) }
+    let isBroken = redacted.isSignatureBroken || fitted?.isSignatureBroken ?? false
+    guard self.maySend(isBroken, relay, exchange) else { return false }
+    if let head = fitted?.head { relay.outgoing = head }
+    self.record(redacted.changes, relay, exchange)
     relay.hold(redacted.body)
     if redacted.body.count != body.count, relay.declaredSize != nil,
       let index = relay.outgoing?.fields.firstIndex(named: "content-length")

@@ -76,6 +76,10 @@ extension ConnectionMachine {
 
   private func beginHTTP1Exchange(_ head: MessageHead) {
     self.headSince = nil
+    if self.awaitsHost(of: head) {
+      self.requestParts.insert(.head(head), at: 0)
+      return
+    }
     self.deviceCodec.willAnswer(method: head.method)
     let size = Self.size(self.deviceCodec.receivedFraming)
     self.beginExchange(head, .http1, self.kind(ofHTTP1: head, size: size), size: size)
@@ -132,6 +136,7 @@ extension ConnectionMachine {
       persists: head.isPersistent,
       at: self.now.instant
     )
+    exchange.requestedHost = self.requestedHost(destination, route)
     switch wire {
     case .http1, .raw: self.exchange = exchange
     case .http2(let stream): self.multiplex?.exchanges[stream] = exchange
@@ -145,12 +150,13 @@ extension ConnectionMachine {
       self.fail(exchange, failure)
       return
     }
+    guard self.judgeRequestedHost(exchange, route) else { return }
     self.offerSocket(exchange)
     guard self.judgeHead(relay, exchange) else { return }
     relay.rewrite = .request(destination, route)
     self.answerExpectation(relay, exchange, route: route)
     relay.outgoing = self.rewritten(relay, exchange)
-    if relay.holding != .body { self.forwardHead(relay, exchange) }
+    if !relay.holdsHead { self.forwardHead(relay, exchange) }
   }
 
   /// Refuses a request for which there is no exchange.

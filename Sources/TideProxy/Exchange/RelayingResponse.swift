@@ -125,7 +125,7 @@ extension ConnectionMachine {
     guard self.judgeHead(relay, exchange) else { return }
     relay.rewrite = rewrite
     relay.outgoing = self.rewritten(relay, exchange)
-    if relay.holding != .body { self.forwardHead(relay, exchange) }
+    if !relay.holdsHead { self.forwardHead(relay, exchange) }
   }
 
   /// The response's head as the device gets it: our own framing and persistence, the rest as sent.
@@ -250,6 +250,7 @@ extension ConnectionMachine {
       self.upstreamIsGone()
       return
     }
+    if self.outlivesServer(exchange) { return }
     if !isCut, !exchange.responseIsOver {
       do throws(HTTPFailure) {
         try self.serverCodec.receiveEnd(&self.responseParts)
@@ -259,7 +260,7 @@ extension ConnectionMachine {
         return
       }
     }
-    guard let exchange = self.exchange else { return }
+    guard let exchange = self.exchange, !self.outlivesServer(exchange) else { return }
     if exchange.responseIsOver {
       // The device has its answer; there is nobody for the rest of its request (RFC 9112 §9.5).
       self.endExchange(

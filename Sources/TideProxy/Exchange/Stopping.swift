@@ -119,6 +119,7 @@ extension ConnectionMachine {
   /// Ends an exchange's flow; nothing that comes for it afterwards means anything.
   func endExchange(_ exchange: Exchange, _ failure: FlowFailure?) {
     guard !exchange.isEnded else { return }
+    self.abandonScans(exchange)
     exchange.isEnded = true
     switch exchange.wire {
     case .http1, .raw: self.exchange = nil

@@ -20,6 +20,10 @@ extension ConnectionMachine {
 
   func receivedDeviceFrames(_ bytes: Bytes) {
     guard let multiplex = self.multiplex else { return }
+    guard self.requestedHosts.awaited == nil else {
+      self.requestedHosts.bytes.append(bytes)
+      return
+    }
     var events: [HTTP2Event] = []
     var failure: HTTPFailure?
     do throws(HTTPFailure) {
@@ -27,13 +31,24 @@ extension ConnectionMachine {
     } catch {
       failure = error
     }
-    for event in events { self.handleDevice(event, multiplex) }
+    self.handleDevice(events, multiplex)
     if let failure {
       self.deviceIsBroken(failure, multiplex)
       return
     }
     multiplex.headSince =
       multiplex.device.isMidHead ? multiplex.headSince ?? self.now.instant : nil
+  }
+
+  /// Handles what came in order, up to a request whose host has to be looked up first.
+  func handleDevice(_ events: [HTTP2Event], _ multiplex: Multiplex) {
+    for (index, event) in events.enumerated() {
+      if case .head(_, let head, _) = event, self.awaitsHost(of: head) {
+        self.requestedHosts.frames = Array(events[index...])
+        return
+      }
+      self.handleDevice(event, multiplex)
+    }
   }
 
   private func handleDevice(_ event: HTTP2Event, _ multiplex: Multiplex) {

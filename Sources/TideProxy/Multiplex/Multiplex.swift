@@ -75,7 +75,7 @@ extension ConnectionMachine {
     }
     var kept = queued
     var keptOnStream = 0
-    if relay.holding <= .window {
+    if relay.holding == .none {
       kept += relay.heldCount
     } else if relay.heldCount > 0,
       !multiplex.mayHoldMore(exchange, limit: self.context.limits.heldPerConnection)
@@ -99,7 +99,7 @@ extension ConnectionMachine {
     multiplex.hasWaitingHolders = false
     for exchange in multiplex.inOrder {
       for direction in Direction.allCases {
-        guard let relay = exchange.carrier(direction), relay.holding >= .unit else { continue }
+        guard let relay = exchange.carrier(direction), relay.holding >= .window else { continue }
         self.settle(relay, exchange)
       }
     }

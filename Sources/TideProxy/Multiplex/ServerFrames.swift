@@ -103,6 +103,7 @@ extension ConnectionMachine {
       self.fail(exchange, failure)
       return
     }
+    if self.outlivesServerStream(exchange, multiplex) { return }
     if exchange.responseIsOver {
       // The whole answer is here; only the rest of the request is not wanted.
       if multiplex.device.queued(on: stream) > 0 || code == .noError {
@@ -129,7 +130,7 @@ extension ConnectionMachine {
       if exchange.responseIsOver {
         if case .http2(let stream) = exchange.wire { multiplex.answered.insert(stream) }
         self.endExchange(exchange, exchange.requestEndedAt == nil ? failure : nil)
-      } else {
+      } else if !self.outlivesServerStream(exchange, multiplex) {
         self.fail(exchange, failure)
       }
     }

@@ -206,9 +206,16 @@ extension ConnectionMachine {
     let limits = self.context.limits
     let what: String
     if relay.holding == .window {
+      // What is inside a layer is seen when the message is whole (decision 8).
+      guard relay.heldCount > limits.holdBytes || side.marks.count > limits.heldFrames else {
+        return
+      }
       self.releaseSettled(side, exchange)
       // No match is as long: frames that hold nothing would be held without end.
-      guard relay.heldCount > 2 * limits.windowBytes else { return }
+      guard
+        relay.heldCount > limits.holdBytes + 2 * limits.windowBytes
+          || side.marks.count > limits.heldFrames
+      else { return }
       what = "frames that hold nothing"
     } else {
       guard relay.heldCount > limits.holdBytes else { return }

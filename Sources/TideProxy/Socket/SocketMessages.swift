@@ -78,7 +78,18 @@ extension ConnectionMachine {
     guard message.isWhole else { return nil }
     let payload = Bytes(message.payload)
     guard isRedacted else { return payload }
-    return exchange.inspection.redact(payload, Self.content(side), findings: message.findings)?.body
+    let redacted = exchange.inspection.redact(
+      payload,
+      Self.content(side),
+      findings: message.findings
+    )
+    guard let redacted else { return nil }
+    if redacted.isSignatureBroken {
+      self.note(exchange, Self.brokenSignature)
+      if side.relay.plan.otherwise == .block { return nil }
+    }
+    self.record(redacted.changes, side.relay, exchange)
+    return redacted.body
   }
 
   func recordMessage(

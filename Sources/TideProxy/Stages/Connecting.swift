@@ -16,7 +16,7 @@ extension ConnectionMachine {
       self.stage = .resolving(destination, since: self.now.instant)
       self.pause(.down, .waiting)
       self.commands.append(.resolve(name))
-    case .address(let address): self.decide(destination, addresses: [address])
+    case .address: self.decide(destination)
     }
   }
 
@@ -43,39 +43,37 @@ extension ConnectionMachine {
     }
   }
 
-  func resolved(_ name: Hostname, _ result: Result<[IPAddress], FlowFailure>) {
+  func resolved(_ name: Hostname, _ result: Result<Resolution, FlowFailure>) {
     switch self.stage {
     case .resolving(let destination, _):
       guard destination.authority.host == .name(name) else { return }
       switch result {
-      case .success(let addresses):
-        self.decide(
-          destination,
-          addresses: Array(addresses.prefix(self.context.limits.candidates))
-        )
+      case .success(let resolution):
+        self.record(.lookedUp(self.id, name, resolution, time: self.now.wall))
+        var destination = destination
+        destination.resolution = resolution
+        self.decide(destination)
       case .failure(let failure): self.refuse(destination, failure, rule: nil)
       }
     case .resolvingServerName(let tunnel, let hello, _):
       guard hello.serverName == name else { return }
-      // A name without addresses adds no verdict; the address that is dialled was judged.
-      switch result {
-      case .success(let addresses): self.decide(tunnel, hello, named: addresses)
-      case .failure: self.decide(tunnel, hello, named: [])
-      }
+      self.serverNameResolved(tunnel, hello, result)
+    case .relaying: self.requestedHostResolved(name, result)
     case .awaitingRequest, .authenticating, .dialling, .awaitingHello, .securingUpstream,
-      .settlingUpstream,
-      .securingClient, .sniffing, .relaying, .tunnelling, .draining, .closed:
+      .settlingUpstream, .securingClient, .sniffing, .tunnelling, .draining, .closed:
       return
     }
   }
 
-  private func decide(_ destination: Destination, addresses: [IPAddress]) {
+  /// Decides on a destination whose addresses are known: the one place from which anything is dialled.
+  func decide(_ destination: Destination) {
     var destination = destination
     let decision = self.context.policy.decideConnect(
       ConnectRequest(
         device: self.judgedDevice,
         authority: destination.authority,
-        resolved: addresses
+        resolved: destination.resolution?.addresses ?? [],
+        aliases: destination.aliases
       )
     )
     destination.decision = decision
@@ -99,7 +97,8 @@ extension ConnectionMachine {
             authority: destination.authority,
             answerer: .sinkhole(rule),
             decision: decision,
-            target: nil
+            target: nil,
+            aliases: destination.aliases
           )
         )
       case .forward: self.forward(destination, answerer: .sinkhole(rule), target: nil)
@@ -136,7 +135,8 @@ extension ConnectionMachine {
             authority: destination.authority,
             answerer: .upstream,
             decision: destination.decision,
-            target: target
+            target: target,
+            aliases: destination.aliases
           )
         )
       case .forward: self.forward(destination, answerer: .upstream, target: target)
@@ -193,6 +193,7 @@ extension ConnectionMachine {
         scheme: "http"
       ),
       names: [destination.authority.host],
+      aliases: destination.aliases,
       leafHost: destination.authority.host,
       isSecure: false,
       isTunnel: false

@@ -26,7 +26,8 @@ extension ConnectionMachine {
       .dialling where kind == .end && self.hasQueuedEnd,
       .relaying
     where kind == .end && self.rawExchange == nil && (isNotice || self.down.tls == nil)
-      && (self.exchange?.requestEndedAt != nil || self.hasQueuedEnd):
+      && (self.exchange?.requestEndedAt != nil || self.exchange?.request.awaitsScan == true
+        || self.hasQueuedEnd):
       // The request is whole: a device that half-closes still wants its answer (RFC 9112 §9.6). One
       // that is gone is noticed by the reset that the answer meets.
       self.deviceHasEnded = true
@@ -221,11 +222,7 @@ extension ConnectionMachine {
       guard self.hasPassed(limits.dns, since: since) else { return }
       self.refuse(
         destination,
-        FlowFailure(
-          .resolverFailed,
-          origin: .upstream,
-          detail: "no answer for \(destination.authority.host) in time"
-        ),
+        Self.lateAnswer(for: destination.authority.host),
         rule: nil
       )
     case .dialling(let destination, let targets, let since):
@@ -247,7 +244,13 @@ extension ConnectionMachine {
         serverName: nil
       )
     case .resolvingServerName(let tunnel, let hello, let since):
-      if self.hasPassed(limits.dns, since: since) { self.decide(tunnel, hello, named: []) }
+      if self.hasPassed(limits.dns, since: since) {
+        self.serverNameResolved(
+          tunnel,
+          hello,
+          .failure(Self.lateAnswer(for: hello.serverName?.text ?? ""))
+        )
+      }
     case .securingUpstream(let tunnel, let hello, let since):
       guard self.hasPassed(limits.handshake, since: since) else { return }
       if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
@@ -276,6 +279,8 @@ extension ConnectionMachine {
     case .sniffing(let tunnel, let hello, let since):
       self.tickSniffing(tunnel, hello, since: since)
     case .relaying:
+      self.tickRequestedHost()
+      self.tickScans()
       self.releaseQuietContent()
       if let multiplex = self.multiplex {
         self.tickStreams(multiplex)

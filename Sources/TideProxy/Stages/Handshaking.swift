@@ -56,11 +56,11 @@ extension ConnectionMachine {
     case .upstream: break
     }
     guard let name = hello.serverName, tunnel.authority.host != .name(name) else {
-      self.decide(tunnel, hello, named: [])
+      self.decide(tunnel, hello, named: nil)
       return
     }
     if tunnel.authority.host.isName, self.context.policy.settings.fronting == .refuse {
-      self.decide(tunnel, hello, named: [])
+      self.decide(tunnel, hello, named: nil)
       return
     }
     // The name of an IP literal, or of a front: looked up only to add verdicts, never to be dialled.
@@ -70,11 +70,37 @@ extension ConnectionMachine {
     self.commands.append(.resolve(name))
   }
 
+  /// The server name was looked up, or could not be.
+  func serverNameResolved(
+    _ tunnel: Tunnel,
+    _ hello: HelloFacts,
+    _ result: Result<Resolution, FlowFailure>
+  ) {
+    switch result {
+    case .success(let resolution):
+      if let name = hello.serverName {
+        self.record(.lookedUp(self.id, name, resolution, time: self.now.wall))
+      }
+      self.decide(tunnel, hello, named: resolution)
+    case .failure(let failure):
+      // A name without addresses adds no verdict; the address that is dialled was judged.
+      guard self.mayStayUnknown(failure) else {
+        self.resume(.up, .waiting)
+        self.alert(TLSAlert.unrecognizedName, tunnel, hello, failure)
+        return
+      }
+      self.decide(tunnel, hello, named: nil)
+    }
+  }
+
   /// Decides on a hello whose name, if it is not the CONNECT target's, leads to `named`.
-  func decide(_ tunnel: Tunnel, _ hello: HelloFacts, named addresses: [IPAddress]) {
+  func decide(_ tunnel: Tunnel, _ hello: HelloFacts, named: Resolution?) {
     let policy = self.context.policy
     var tunnel = tunnel
-    tunnel.named = addresses.prefix(self.context.limits.candidates).map(policy.candidate)
+    tunnel.named = (named?.addresses ?? []).map(policy.candidate)
+    for alias in named?.aliases ?? [] where !tunnel.aliases.contains(alias) {
+      tunnel.aliases.append(alias)
+    }
     self.resume(.up, .waiting)
     let decision = policy.decideHello(
       hello,
@@ -82,8 +108,9 @@ extension ConnectionMachine {
         device: self.judgedDevice,
         authority: tunnel.authority,
         address: tunnel.target?.address,
-        candidates: tunnel.decision?.candidates ?? [],
-        serverNameCandidates: tunnel.named
+        candidates: tunnel.asked,
+        serverNameCandidates: tunnel.named,
+        aliases: tunnel.aliases
       )
     )
     switch decision {
@@ -91,14 +118,7 @@ extension ConnectionMachine {
     case .passthrough: self.passThrough(tunnel, hello, because: .configured)
     case .sinkhole(let rule):
       self.closeUpstream(.abort)
-      let sinkhole = Tunnel(
-        authority: tunnel.authority,
-        answerer: .sinkhole(rule),
-        decision: tunnel.decision,
-        target: nil,
-        named: tunnel.named
-      )
-      self.secureClient(sinkhole, hello, upstream: nil)
+      self.secureClient(tunnel.sinkholed(by: rule), hello, upstream: nil)
     case .refuseFronting: self.refuseFronting(tunnel, hello)
     case .refuse(let rule):
       self.alert(

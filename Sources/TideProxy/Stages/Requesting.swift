@@ -51,6 +51,7 @@ extension ConnectionMachine {
   /// Bounds what waits in the codec: an unfinished head has its time, pipelined requests their room.
   func noteWaitingRequest() {
     if self.multiplex != nil { return }
+    guard self.requestedHosts.awaited == nil else { return }  // the leg is paused
     switch self.stage {
     case .awaitingRequest(let since):
       if since == nil, self.deviceCodec.isMidHead {
@@ -58,7 +59,9 @@ extension ConnectionMachine {
       }
     case .relaying:
       if let exchange = self.exchange, case .raw = exchange.wire { return }
-      if self.deviceHasEnded, let exchange = self.exchange, exchange.requestEndedAt == nil {
+      if self.deviceHasEnded, let exchange = self.exchange, exchange.requestEndedAt == nil,
+        !exchange.request.awaitsScan
+      {
         // It was pipelined, and the device ended its side in the middle of it.
         self.finish(
           FlowFailure(.truncated, origin: .downstream, detail: "closed by the device")
@@ -90,6 +93,7 @@ extension ConnectionMachine {
         }
         self.beginProxyRequest(head)
       case .relaying:
+        guard self.requestedHosts.awaited == nil else { return }
         let part = self.requestParts.removeFirst()
         self.relayRequest(part)
       case .authenticating, .resolving, .dialling: return

@@ -4,7 +4,7 @@ import TideTLS
 
 /// What is still to be known of an upstream whose handshake is over, while the device waits.
 final class UpstreamSettlement {
-  let tunnel: Tunnel
+  var tunnel: Tunnel
   let hello: HelloFacts
   let tls: TLSSession
   /// When the waiting began.

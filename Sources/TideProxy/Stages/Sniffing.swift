@@ -243,6 +243,7 @@ extension ConnectionMachine {
         scheme: scheme
       ),
       names: names,
+      aliases: tunnel.aliases,
       leafHost: host,
       isSecure: hello != nil,
       isTunnel: true

@@ -54,6 +54,7 @@ extension ConnectionMachine {
       for: MessageFacts(
         device: self.judgedDevice,
         hosts: hosts,
+        aliases: tunnel.aliases,
         port: tunnel.authority.port,
         address: tunnel.target?.address,
         candidates: tunnel.candidates

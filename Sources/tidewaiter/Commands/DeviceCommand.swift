@@ -9,7 +9,7 @@ struct DeviceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "device",
     abstract: "The profiles of the devices under test.",
-    subcommands: [List.self, Add.self, Show.self]
+    subcommands: [List.self, Add.self, Show.self, CanaryValues.self]
   )
 
   /// `device list`.

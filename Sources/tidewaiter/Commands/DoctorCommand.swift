@@ -5,6 +5,7 @@ import TideControl
 import TideCore
 import TideEngineNIO
 import TideInspect
+import TidePolicy
 import TideRegion
 import TideTLS
 
@@ -48,13 +49,18 @@ struct DoctorCommand: AsyncParsableCommand {
       return Self.upstream(configuration.tls)
     }
     check("regions") {
-      let table = try RegionLoader.load(configuration)
+      let table = try RegionLoader.load(try RuleFiles(configuration).configuration)
       return table.sources.map { "\($0.name) \($0.date ?? "") \($0.entries) entries" }
         .joined(separator: "; ")
     }
     check("rules") {
-      let (rules, sources) = try RulingLoader.rules(configuration, files: [])
-      return "\(rules.count) rules in \(sources.map(\.name).joined(separator: ", "))"
+      let files = try RuleFiles(configuration)
+      let policy = try files.policy(
+        regions: try RegionLoader.load(files.configuration),
+        devices: try DeviceFolder(configuration).profiles()
+      )
+      return "\(files.rules.count) rules in \(files.sources.map(\.name).joined(separator: ", "))"
+        + policy.remarks.map { "; note: \($0)" }.joined()
     }
     check("devices") {
       let profiles = try DeviceFolder(configuration).profiles()
@@ -70,9 +76,18 @@ struct DoctorCommand: AsyncParsableCommand {
         profiles: try DeviceFolder(configuration).profiles(),
         inspectors: configuration.inspect.inspectors,
         secret: [UInt8](repeating: 0, count: 32),
-        limits: configuration.limits
+        limits: configuration.limits,
+        cache: FileNeedleCache(casesIn: configuration.caseFolder.directory)
       )
       return "\(names); \(plan.needleCount) needles in \(plan.automatonSize >> 10) KiB"
+        + plan.notes.map { "; note: \($0)" }.joined()
+    }
+    check("decoders") { InspectionPlan.decoderNames.joined(separator: ", ") }
+    check("scanners") {
+      let inspect = configuration.inspect
+      let services = inspect.icap.map { "\($0.name) (\($0.mode.rawValue) \($0.host):\($0.port))" }
+      let names = services + inspect.processes.map { "\($0.name) (process)" }
+      return names.isEmpty ? "none" : names.joined(separator: ", ")
     }
     do throws(ControlFailure) {
       for (name, detail) in try RunningReport(configuration).rows { check(name) { detail } }
@@ -86,9 +101,7 @@ struct DoctorCommand: AsyncParsableCommand {
       }
     }
     check("limits") { "not seen: QUIC, VPNs, private DNS, cellular data, apps that pin" }
-    check("not in this version") {
-      "TLS records in wire/ (the key log is there), opaque and position and app-list detectors"
-    }
+    check("not in this version") { "TLS records in wire/ (the key log is there)" }
     for check in checks {
       Terminal.print(
         self.json

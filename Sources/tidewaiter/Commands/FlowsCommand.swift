@@ -42,7 +42,9 @@ struct FlowsCommand: AsyncParsableCommand {
     while true {
       do throws(EvidenceFailure) {
         // What a filter asks for may only be known at a flow's end.
-        for flow in try following.ended(in: reader) where filter.matches(flow) { self.show(flow) }
+        for flow in try following.ended(in: reader) where try reader.shows(flow, filter) {
+          self.show(flow)
+        }
       } catch {
         throw CommandFailure(error)
       }

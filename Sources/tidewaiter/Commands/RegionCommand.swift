@@ -24,7 +24,7 @@ struct RegionCommand: ParsableCommand {
     @Flag(help: "One JSON object a line.") var json = false
 
     func run() throws {
-      let configuration = try self.options.load()
+      let configuration = try RuleFiles(try self.options.load()).configuration
       let table = try RegionLoader.load(configuration)
       guard let host = Host(self.host) else {
         throw CommandFailure(.usage, "\(self.host): neither a host name nor an address")
@@ -47,7 +47,7 @@ struct RegionCommand: ParsableCommand {
     @Flag(help: "One JSON object a line.") var json = false
 
     func run() throws {
-      let configuration = try self.options.load()
+      let configuration = try RuleFiles(try self.options.load()).configuration
       let table = try RegionLoader.load(configuration)
       for source in table.sources {
         let row = Source(
@@ -74,15 +74,30 @@ struct RegionCommand: ParsableCommand {
   }
 
   /// The addresses of a host, as the proxy would find them.
-  fileprivate static func addresses(
+  static func addresses(
     of host: TideCore.Host,
     _ configuration: Configuration
   ) throws -> [IPAddress] {
+    try self.resolution(of: host, configuration).addresses
+  }
+
+  /// What the proxy would find for a host; an address stands for itself.
+  static func resolution(
+    of host: TideCore.Host,
+    _ configuration: Configuration
+  ) throws -> Resolution {
     switch host {
-    case .address(let address): return [address]
+    case .address(let address): return Resolution(addresses: [address], source: "literal")
     case .name(let name):
-      switch NIOEngine.lookUp(name, hosts: configuration.upstream.hosts) {
-      case .success(let addresses): return addresses
+      let upstream = configuration.upstream
+      let found = NIOEngine.resolve(
+        name,
+        hosts: upstream.hosts,
+        nameServers: upstream.nameServers,
+        patience: configuration.timeouts.dns
+      )
+      switch found {
+      case .success(let resolution): return resolution
       case .failure(let failure): throw CommandFailure(.problem, failure.detail)
       }
     }

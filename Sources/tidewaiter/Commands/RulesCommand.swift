@@ -10,14 +10,14 @@ import TideRegion
 struct RulesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rules",
-    abstract: "Checks and explains rules.",
-    subcommands: [Check.self, Explain.self]
+    abstract: "Checks rules, tries them on a case, and explains them.",
+    subcommands: [Check.self, Test.self, Explain.self]
   )
 
   /// `rules check`.
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Checks rule files: keys, regions, rules that can never fire."
+      abstract: "Checks rule files: keys, regions, devices, rules that can never decide."
     )
 
     @OptionGroup var options: ConfigurationOptions
@@ -26,34 +26,23 @@ struct RulesCommand: ParsableCommand {
 
     func run() throws {
       let configuration = try self.options.load()
-      do throws(CommandFailure) {
-        let (rules, _) = try RulingLoader.rules(configuration, files: self.files)
-        // Names of regions are checked against the sets; the databases add no names.
-        _ = try RulingLoader.policy(
-          configuration,
-          rules: rules,
-          regions: RegionTable(databases: [], sets: configuration.regions.sets)
-        )
-        let names = self.files.isEmpty ? configuration.rules : self.files
-        let warnings = rules.compactMap(Self.warning)
-        guard !self.json else {
-          let report = Report(ok: true, rules: rules.count, problems: [], warnings: warnings)
-          // Strings and numbers alone always encode.
-          Terminal.print((try? JSONText.encode(report)) ?? "")
-          return
+      let report = Self.report(configuration, self.files)
+      if self.json {
+        Terminal.print(try JSONText.encode(report))
+      } else {
+        for warning in report.warnings { Terminal.print("warning: \(warning)") }
+      }
+      guard report.ok else {
+        guard self.json else {
+          throw CommandFailure(.problem, report.problems.joined(separator: "\n"))
         }
-        for warning in warnings { Terminal.print("warning: \(warning)") }
-        Terminal.print(
-          "\(names.joined(separator: ", ")): \(rules.count) rules, no problem found"
-        )
-      } catch {
-        guard self.json else { throw CommandFailure(.problem, error.message) }
-        let problems = error.message.split(separator: "\n").map(String.init)
-        Terminal.print(
-          try JSONText.encode(Report(ok: false, rules: 0, problems: problems, warnings: []))
-        )
         throw ExitCode(CommandFailure.Code.problem.rawValue)
       }
+      if self.json { return }
+      let names = self.files.isEmpty ? configuration.rules : self.files
+      Terminal.print(
+        "\(names.joined(separator: ", ")): \(report.rules) rules, no problem found"
+      )
     }
 
     private struct Report: Encodable {
@@ -63,17 +52,77 @@ struct RulesCommand: ParsableCommand {
       let warnings: [String]
     }
 
-    /// The kinds that rules and profiles may name and that no detector of this version finds.
-    ///
-    /// An entry goes when its detector comes; `doctor` names the same three.
-    private static let unfound: Set<String> = ["gps", "app_list", "opaque"]
+    private static func report(_ configuration: Configuration, _ files: [String]) -> Report {
+      var warnings: [String] = []
+      do throws(CommandFailure) {
+        let read = try RuleFiles(configuration, files: files)
+        let devices = try DeviceFolder(configuration).profiles()
+        let policy = try read.policy(
+          regions: RegionLoader.loadWhatIsThere(read.configuration, &warnings),
+          devices: devices
+        )
+        let unreachable = policy.remarks.filter { $0.kind == .unreachable }
+        warnings += policy.remarks.filter { $0.kind != .unreachable }.map(\.description)
+        warnings += read.rules.compactMap { Self.unlisted($0, devices) }
+        return Report(
+          ok: unreachable.isEmpty,
+          rules: read.rules.count,
+          problems: unreachable.map(\.description),
+          warnings: warnings
+        )
+      } catch {
+        let problems = error.message.split(separator: "\n").map(String.init)
+        return Report(ok: false, rules: 0, problems: problems, warnings: warnings)
+      }
+    }
 
-    /// That a rule asks only for what is never found; nil if it does not.
-    private static func warning(_ rule: Rule) -> String? {
+    /// What no pattern tells from other words: only a profile can say it.
+    private static let profileOnly: Set<String> = [
+      "sms_text", "clipboard", "carrier",
+    ]
+
+    /// That a rule asks only for what profiles would have to list and none does; nil if it does not.
+    private static func unlisted(_ rule: Rule, _ devices: [DeviceProfile]) -> String? {
       let kinds = rule.when.finding
-      guard !kinds.isEmpty, kinds.allSatisfy(Self.unfound.contains) else { return nil }
-      return "rule \"\(rule.id)\" never applies: nothing in this version finds "
-        + kinds.joined(separator: ", ")
+      guard !kinds.isEmpty, kinds.allSatisfy(Self.profileOnly.contains) else { return nil }
+      let listed = devices.flatMap(\.identifiers).map(\.kind.name)
+      guard !kinds.contains(where: listed.contains) else { return nil }
+      return
+        "\(rule.keyLocations["when.finding"] ?? rule.location): rule \(rule.id): only values of a device "
+        + "profile are found as \(kinds.joined(separator: ", ")), and no profile lists one"
+    }
+  }
+
+  /// `rules test`.
+  struct Test: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Tries rules on the flows of a case: what would be decided, and what would change.",
+      discussion: """
+        Exit code 1 if a flow that was to be redacted or blocked would now pass. Nothing of the case is changed.
+        """
+    )
+
+    @OptionGroup var option: CaseOption
+    @Argument(help: "Rule files; the configuration's if none is given.") var files: [String] = []
+    @Flag(help: "One JSON object.") var json = false
+
+    func run() throws {
+      let configuration = try self.option.options.load()
+      let files = try RuleFiles(configuration, files: self.files)
+      let policies = try PolicyModes(
+        files,
+        regions: try RegionLoader.load(files.configuration),
+        devices: try DeviceFolder(configuration).profiles()
+      )
+      let path = try CaseOption.path(self.option.name, configuration)
+      let replay: RuleReplay
+      do throws(EvidenceFailure) {
+        replay = try RuleReplay(try CaseReader(path), policies)
+      } catch {
+        throw CommandFailure(error)
+      }
+      Terminal.print(self.json ? try JSONText.encode(replay) : replay.text)
+      guard replay.passing.isEmpty else { throw ExitCode(CommandFailure.Code.problem.rawValue) }
     }
   }
 
@@ -95,24 +144,30 @@ struct RulesCommand: ParsableCommand {
 
     func run() throws {
       let configuration = try self.options.load()
-      let (rules, _) = try RulingLoader.rules(configuration, files: self.rules)
-      let policy = try RulingLoader.policy(
-        configuration,
-        rules: rules,
-        regions: try RegionLoader.load(configuration)
+      let files = try RuleFiles(configuration, files: self.rules)
+      let policies = try PolicyModes(
+        files,
+        regions: try RegionLoader.load(files.configuration),
+        devices: try DeviceFolder(configuration).profiles()
       )
       let subject: ExplainedFlow
       if let flow = self.flow {
-        subject = try ExplainedFlow(
-          flow: flow,
-          in: try CaseOption.path(self.caseName, configuration),
-          policy: policy
-        )
+        guard self.url == nil else {
+          throw CommandFailure(.usage, "rules explain: a URL or --flow, not both")
+        }
+        let path = try CaseOption.path(self.caseName, configuration)
+        let id = try CaseOption.flow(flow)
+        do throws(EvidenceFailure) {
+          let detail = try CaseReader(path).flow(id)
+          subject = ExplainedFlow(flow: detail, policies: policies)
+        } catch {
+          throw CommandFailure(error)
+        }
       } else if let url = self.url {
         subject = try ExplainedFlow(
           url: url,
           device: self.device ?? "",
-          policy: policy,
+          policies: policies,
           configuration: configuration
         )
       } else {

@@ -102,6 +102,12 @@ struct FlowText {
         "coverage     \(coverage.kind.rawValue): \(coverage.detail.printable)" + (other ?? "")
       )
     }
+    for value in detail.redactions {
+      lines.append(
+        "replaced     \(value.kind) in \(value.location) \(value.path.printable): "
+          + value.pseudonym.printable
+      )
+    }
     for note in detail.notes { lines.append("note         \(note)") }
     for message in detail.messages {
       lines.append("")
