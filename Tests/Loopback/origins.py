@@ -53,7 +53,7 @@ class Connection:
 class Origin:
     """A threaded server; `handler` answers an Exchange and returns False to close."""
 
-    def __init__(self, handler=None, *, address="127.0.0.1", leaf=None, alpn=None):
+    def __init__(self, handler=None, *, address="127.0.0.1", port=0, leaf=None, alpn=None):
         self.handler = handler or standard
         self.address = address
         self.connections = []
@@ -65,7 +65,7 @@ class Origin:
             if alpn:
                 self.context.set_alpn_protocols(alpn)
         self.listener = socket.create_server(
-            (address, 0), backlog=64, family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+            (address, port), backlog=64, family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
         self.open = set()
         self.lock = threading.Lock()

@@ -150,7 +150,7 @@ class Case(LoopbackTest):
         flows = self.shared.flows()
         self.assertEqual(len(flows), 3)
         names = set("flow device client started ended method url host sni port protocol address candidates region "
-                    "treatment status request_bytes response_bytes findings decided applied rule exposure error".split())
+                    "treatment status request_bytes response_bytes findings decided applied rule exposure error shadow".split())
         for flow in flows:
             self.assertEqual(set(flow), names)
         finding = self.shared.findings("finding:imei")[0]

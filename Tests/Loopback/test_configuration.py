@@ -114,11 +114,13 @@ class ConfigurationErrors(LoopbackTest):
         self.assertFalse((folder.path / "cases").exists())
 
     def test_rule_that_never_applies(self):
-        """A rule that asks only for kinds that nothing finds yet is warned of, and is no problem."""
-        folder = self.folder(rules="version: 1\nrules:\n  - { id: where, when: { finding: [gps, opaque] }, then: block }\n")
+        """A rule that asks only for kinds that a profile would have to list is warned of, and is no problem."""
+        folder = self.folder(rules="version: 1\nrules:\n  - { id: words, when: { finding: [sms_text, clipboard] }, then: block }\n")
         said = folder.run("rules", "check").out
-        self.assertIn('warning: rule "where" never applies', said)
+        self.assertIn("warning: rules.yaml:3:26: rule words: only values of a device profile are found as sms_text, clipboard", said)
         self.assertIn("no problem found", said)
+        folder.run("device", "canary", "phone")
+        self.assertNotIn("warning", folder.run("rules", "check").out)
 
     def test_flags_override_environment_overrides_file(self):
         """Flags override the environment, which overrides the file."""
