@@ -71,22 +71,48 @@ let soak: [Target] = [
 ]
 
 let fuzz: [Target] = [
+  system("CBrotli", "libbrotlienc"),
   system("CZlib", "zlib"),
   system("CZstd", "libzstd"),
   system("CNghttp2", "libnghttp2"),
   system("CMaxMindDB", "libmaxminddb"),
   system("CVectorscan", "libhs"),
 
-  product("TideCoding", ["TideCore", "CZlib", "CZstd"]),
+  product("TideCoding", ["TideCore", "CBrotli", "CZlib", "CZstd"]),
+  product("TideDecoding", ["TideCore", "TideCoding", "TideCrypto"]),
   product("TideRegion", ["TideCore", "CMaxMindDB"]),
   product("TidePolicy", ["TideRegion", "TideCore"]),
   product("TideHTTP", ["TideCore", "TideCoding", "TideCrypto", "CNghttp2"]),
-  product("TideInspect", ["TideCore", "TideCoding", "TideCrypto", "CVectorscan"]),
+  product(
+    "TideInspect",
+    ["TideCore", "TideCoding", "TideCrypto", "TideDecoding", "CVectorscan"]
+  ),
   product(
     "TideProxy",
     [
       "TideCoding", "TideCore", "TideCrypto", "TideHTTP", "TideInspect", "TidePolicy", "TideTLS",
     ]
+  ),
+
+  // Of the engine what reads names' answers, which needs no NIO.
+  .target(
+    name: "TideDNS",
+    dependencies: ["TideCore"],
+    path: "Product/TideEngineNIO/DNS",
+    exclude: ["DNSExchange.swift", "StubResolver.swift"],
+    swiftSettings: settings
+  ),
+  // Of the scanners' clients what reads an ICAP server's answers, likewise.
+  .target(
+    name: "TideScan",
+    dependencies: ["TideCore", "TideProxy"],
+    path: "Product/TideScan",
+    sources: [
+      "ICAP/FieldLines.swift", "ICAP/ICAPExchange.swift", "ICAP/ICAPOptions.swift",
+      "ICAP/ICAPResponse.swift", "ICAP/ICAPSettings.swift", "ICAP/ICAPVerdict.swift",
+      "ScanFailure.swift",
+    ],
+    swiftSettings: settings
   ),
 
   .target(name: "CLibFuzzer", path: "CLibFuzzer"),
@@ -104,6 +130,10 @@ let fuzz: [Target] = [
     "Connection",
     ["TideHTTP", "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideTLS"]
   ),
+  fuzzer("Decoders", ["TideDecoding"]),
+  fuzzer("Redaction", ["TideCoding", "TideCrypto", "TideInspect"]),
+  fuzzer("DNS", ["TideDNS"]),
+  fuzzer("ICAP", ["TideProxy", "TideScan"]),
 ]
 
 let package = Package(name: "fuzz", targets: tls + (isSoak ? soak : fuzz))

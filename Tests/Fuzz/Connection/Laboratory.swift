@@ -129,8 +129,9 @@ final class Sink: FlowEventSink {
       case .connectionClosed: state.closed += 1
       case .coverage(_, _, let kind, _, _):
         if kind == .undecrypted { state.hasUninspected = true }
-      case .connectionOpened, .destinationDecided, .hello, .handshake, .secret, .head, .body,
-        .trailers, .message, .findings, .note:
+      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret, .head,
+        .body,
+        .trailers, .message, .findings, .note, .redacted:
         break
       }
       return state.isFull ? .pause : .accepted

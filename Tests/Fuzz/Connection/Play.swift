@@ -123,7 +123,8 @@ final class Play {
       self.give(.resolved(name, .failure(failure)))
       return
     }
-    self.give(.resolved(name, .success(answers[detail].compactMap { IPAddress($0) })))
+    let addresses = answers[detail].compactMap { IPAddress($0) }
+    self.give(.resolved(name, .success(Resolution(addresses: addresses, source: "fuzz"))))
   }
 
   private func dialEnds(_ detail: Int) {
@@ -154,8 +155,8 @@ final class Play {
       self.ended.insert(leg)
     case .congested(let leg), .drained(let leg):
       guard self.open.contains(leg), !self.isClosed(leg) else { return }
-    case .resolved, .opened, .authenticated, .roomAvailable, .fetched, .tick, .shutdown,
-      .abandoned:
+    case .resolved, .opened, .authenticated, .roomAvailable, .fetched, .scanned, .tick,
+      .shutdown, .abandoned:
       break
     }
     self.handOver(event)
@@ -213,6 +214,7 @@ final class Play {
       self.dials.append((id, target.address))
     case .authenticate(let credentials): self.credentials.append(credentials)
     case .fetch: require(false, "fetches, which it was not told to")
+    case .scan: require(false, "asks scanners, of which there are none")
     case .awaitRoom: require(self.sink.isFull, "waits for room that there is")
     case .finished: self.isFinished = true
     }

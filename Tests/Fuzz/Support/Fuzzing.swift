@@ -13,6 +13,13 @@ public enum Fuzzing {
   public static func input(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Bytes {
     unsafe Bytes(copying: UnsafeRawBufferPointer(start: start, count: count))
   }
+
+  /// Makes what is kept until the end, and what LeakSanitizer would take for lost.
+  public static func keeping<Value>(_ make: () -> Value) -> Value {
+    beginKeeping()
+    defer { endKeeping() }
+    return make()
+  }
 }
 
 /// Ends the process unless `condition` holds, so that libFuzzer keeps the input.
