@@ -3,8 +3,8 @@ public import TideCore
 /// One layer taken off a run of bytes: what is inside, and where it stands.
 ///
 /// A container (JSON, a form, protobuf) has many nodes and shows itself in paths; a coding (base64,
-/// gzip) has one leaf and shows itself in a finding's `encoding`. Nodes stand in order of place, a group
-/// before what it holds.
+/// gzip) has one leaf and shows itself in a finding's `encoding`. Leaves stand in order of place, a
+/// group before what it holds.
 public struct Layer: Sendable {
   /// The id of the decoder that opened it, which alone can close it.
   public let decoder: String

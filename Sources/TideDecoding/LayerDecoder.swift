@@ -8,6 +8,9 @@ public protocol LayerDecoder: Sendable {
   /// The name in the configuration and in `doctor`; unique.
   static var id: String { get }
 
+  /// What opening again gives after `close`.
+  var reopening: Reopening { get }
+
   /// Whether `open` is worth a try; a glance, without allocation.
   func mayOpen(_ shape: Shape, _ context: LayerContext) -> Bool
 

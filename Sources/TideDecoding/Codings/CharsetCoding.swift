@@ -8,6 +8,9 @@ public struct CharsetCoding: LayerDecoder {
   /// The name in the configuration; in findings it is `gb18030` or `big5`.
   public static let id = "charset"
 
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.ifPlausible
+
   /// Makes one.
   public init() {}
 

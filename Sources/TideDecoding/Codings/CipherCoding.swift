@@ -10,6 +10,9 @@ public struct CipherCoding: LayerDecoder {
   /// The name in the configuration; in findings it is the cipher's with the key's: `aes-128-ecb:vendor`.
   public static let id = "cipher"
 
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.uncertain
+
   /// Makes one.
   public init() {}
 

@@ -9,6 +9,9 @@ public struct DeflateCoding: LayerDecoder {
   /// The name in findings and in the configuration.
   public static let id = "deflate"
 
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.ifPlausible
+
   /// Makes one.
   public init() {}
 
@@ -44,6 +47,9 @@ public struct DeflateCoding: LayerDecoder {
 public struct BrotliCoding: LayerDecoder {
   /// The name in findings and in the configuration.
   public static let id = "br"
+
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.ifPlausible
 
   /// Makes one.
   public init() {}

@@ -5,6 +5,9 @@ public struct ReversedCoding: LayerDecoder {
   /// The name in findings and in the configuration.
   public static let id = "reversed"
 
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.ifPlausible
+
   /// Makes one.
   public init() {}
 

@@ -8,6 +8,9 @@ public struct UTF16Coding: LayerDecoder {
   /// The name in the configuration; in findings it is `utf16le` or `utf16be`.
   public static let id = "utf16"
 
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.ifPlausible
+
   /// Makes one.
   public init() {}
 

@@ -8,6 +8,9 @@ public struct XORCoding: LayerDecoder {
   /// The name in findings and in the configuration.
   public static let id = "xor"
 
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.uncertain
+
   /// The most bytes of a value that is tried.
   private static let longest = 64 << 10
   /// How many bytes a key is judged by at first.

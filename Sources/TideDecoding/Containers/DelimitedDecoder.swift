@@ -10,6 +10,9 @@ public struct DelimitedDecoder: LayerDecoder {
   /// The name in the configuration and in `doctor`.
   public static let id = "delimited"
 
+  /// It goes by what a value looks like.
+  public let reopening = Reopening.uncertain
+
   /// Makes a decoder.
   public init() {}
 

@@ -106,7 +106,8 @@ struct Examination {
           layer,
           specimen.bytes,
           surroundings.place
-        )
+        ),
+        context
       )
       self.examineLeaves(
         &opened,

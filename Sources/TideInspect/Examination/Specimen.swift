@@ -19,9 +19,17 @@ final class Specimen {
     let layer: Layer
     let decoder: any LayerDecoder
     let places: LayerPlaces
+    /// In which it was opened.
+    let context: LayerContext
     var children: [Int: Specimen]
 
-    init(_ layer: Layer, _ decoder: any LayerDecoder, _ places: LayerPlaces) {
+    init(
+      _ layer: Layer,
+      _ decoder: any LayerDecoder,
+      _ places: LayerPlaces,
+      _ context: LayerContext
+    ) {
+      self.context = context
       self.layer = layer
       self.decoder = decoder
       self.places = places

@@ -112,7 +112,7 @@ struct Rewriting {
     var bytes = written
     if let opened = specimen.layer {
       if !inner.isEmpty {
-        guard let closed = opened.decoder.close(opened.layer, over: written, replacing: inner)
+        guard let closed = opened.closed(over: written, replacing: inner)
         else { return nil }
         bytes = closed
       }
@@ -127,7 +127,7 @@ struct Rewriting {
       self.isSignatureBroken = self.isSignatureBroken || sums.hasSignature
       if !sums.mended.isEmpty {
         let values = inner.merging(sums.mended) { inner, _ in inner }
-        guard let closed = opened.decoder.close(opened.layer, over: written, replacing: values)
+        guard let closed = opened.closed(over: written, replacing: values)
         else { return nil }
         bytes = closed
       }
@@ -160,6 +160,13 @@ struct Rewriting {
     CookieDecoder.id, DelimitedDecoder.id, FormDecoder.id, JSONDecoder.id, MultipartDecoder.id,
     PathDecoder.id, PlistDecoder.id, QueryDecoder.id, URLDecoder.id, XMLDecoder.id,
   ]
+}
+
+extension Specimen.OpenedLayer {
+  /// The layer over changed leaves, opened again to see that it says what it should.
+  fileprivate func closed(over bytes: Bytes, replacing values: [Int: Bytes]) -> Bytes? {
+    self.decoder.closed(self.layer, over: bytes, replacing: values, in: self.context)
+  }
 }
 
 /// A run of bytes that redaction changed: a body, or something inside it, at any layer.
