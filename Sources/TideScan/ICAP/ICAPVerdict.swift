@@ -53,10 +53,14 @@ enum ICAPVerdict {
       let mark = Array("Threat=".utf8)
       guard
         let start = text.indices.first(where: { text[$0...].starts(with: mark) })
-      else { return ScanFailure.quoted(text) }
-      return ScanFailure.quoted(text[(start + mark.count)...].prefix { $0 != 0x3B })
+      else { return self.named(ScanFailure.quoted(text)) }
+      return self.named(ScanFailure.quoted(text[(start + mark.count)...].prefix { $0 != 0x3B }))
     }
     return nil
+  }
+
+  private static func named(_ threat: String) -> String {
+    threat.isEmpty ? "a threat without a name" : threat
   }
 
   private static func isSame(_ target: Bytes, _ request: ScanRequest) -> Bool {

@@ -14,10 +14,12 @@ enum ConnectionFuzz {
   /// Made once: its keys and inspectors are what costs.
   ///
   /// Safe, because libFuzzer calls from one thread.
-  nonisolated(unsafe) static let laboratories: [Laboratory] = [
-    Laboratory(.record, .block), Laboratory(.redact, .redact), Laboratory(.block, .block),
-    Laboratory(.block, .redact),
-  ]
+  nonisolated(unsafe) static let laboratories: [Laboratory] = Fuzzing.keeping {
+    [
+      Laboratory(.record, .block), Laboratory(.redact, .redact), Laboratory(.block, .block),
+      Laboratory(.block, .redact),
+    ]
+  }
 }
 
 @_cdecl("LLVMFuzzerTestOneInput")
