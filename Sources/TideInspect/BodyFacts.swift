@@ -12,16 +12,12 @@ enum BodyFacts {
     case unknown(String)
   }
 
-  /// More codings than that are nobody's honest need.
-  private static let mostCodings = 3
-
   static func coding(_ fields: HeaderFields) -> Coding {
+    // A list may be split over several fields (RFC 9110 §5.3).
     let names = fields.tokens("content-encoding").filter { $0 != "identity" }
     if names.isEmpty { return .identity }
-    let codings = names.compactMap { ContentCoding(token: Bytes($0)) }
-    guard codings.count == names.count, codings.count <= self.mostCodings else {
-      return .unknown(names.joined(separator: ", "))
-    }
+    let list = names.joined(separator: ", ")
+    guard let codings = ContentCoding.chain(Bytes(list)) else { return .unknown(list) }
     return .coded(codings)
   }
 

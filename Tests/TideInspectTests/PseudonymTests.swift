@@ -1,5 +1,6 @@
 import Testing
 import TideCore
+import TideDecoding
 
 @testable import TideInspect
 
@@ -132,7 +133,7 @@ import TideCore
       #expect(!vietnamese.contains("ễ") || !vietnamese.contains("ị"))
       #expect(vietnamese.utf8.count == "Nguyễn Thị Hương".utf8.count)
       let han = Array(try self.pseudonym("contact_name", Phone.hanName, secret: round).utf8)
-      for charset in HanCharset.allCases { #expect(charset.encode(han)?.count == 6) }
+      for charset in Charset.allCases { #expect(charset.encode(Bytes(han))?.count == 6) }
       let meid = try self.pseudonym("meid", "A0000027AB12CD", secret: round)
       #expect(meid.hasPrefix("ff") && meid.utf8.count == 14)
     }

@@ -84,7 +84,9 @@ public struct BCDCoding: LayerDecoder {
     if bytes.count == 20 {
       // An ICCID, read from the card as it is kept: 89…, with a right check digit (ITU-T E.118).
       let digits = stride(from: 0, to: 20, by: 2).flatMap { [bytes[$0 + 1], bytes[$0]] }
-      guard digits[0] == 0x38, digits[1] == 0x39, Luhn.isRight(digits) else { return nil }
+      guard digits[0] == 0x38, digits[1] == 0x39, Luhn.isValid(digits.span, 0..<digits.count) else {
+        return nil
+      }
       return (.text, digits)
     }
     let halves = bytes.flatMap { [$0 >> 4, $0 & 15] }
@@ -102,20 +104,5 @@ public struct BCDCoding: LayerDecoder {
       return (form, digits(swapped: form == .swapped, dropping: 0))
     default: return nil
     }
-  }
-}
-
-/// The check digit that IMEIs and ICCIDs end with (ISO/IEC 7812-1 annex B).
-enum Luhn {
-  /// Whether the last of these decimal digits in ASCII checks the others.
-  static func isRight(_ digits: some BidirectionalCollection<UInt8>) -> Bool {
-    var sum = 0
-    var isDoubled = false
-    for digit in digits.reversed() {
-      let value = Int(digit & 15) << (isDoubled ? 1 : 0)
-      sum += value > 9 ? value - 9 : value
-      isDoubled.toggle()
-    }
-    return sum % 10 == 0
   }
 }

@@ -21,16 +21,7 @@ public struct GzipCoding: LayerDecoder {
     _ budget: inout DecodingBudget
   ) -> Layer? {
     guard bytes.count >= 18, bytes[1] == 0x8B, bytes[2] == 8 else { return nil }
-    guard
-      let value = Compressed.decoded(
-        bytes,
-        &budget,
-        by: { (limits) throws(CodingFailure) in
-          try Gzip.decode(bytes, format: .gzip, limits: limits)
-        }
-      )
-    else { return nil }
-    return Layer(decoder: Self.id, names: [Self.id], of: bytes, value: value, isCertain: true)
+    return Compressed.announced(Self.id, bytes, .gzip, &budget)
   }
 
   /// The new value compressed; time and system in the header are as they were.
@@ -72,16 +63,7 @@ public struct ZlibCoding: LayerDecoder {
     // RFC 1950 §2.2: the header is a multiple of 31; no preset dictionary.
     guard bytes.count >= 8, (Int(bytes[0]) << 8 | Int(bytes[1])) % 31 == 0, bytes[1] & 0x20 == 0
     else { return nil }
-    guard
-      let value = Compressed.decoded(
-        bytes,
-        &budget,
-        by: { (limits) throws(CodingFailure) in
-          try Gzip.decode(bytes, format: .zlib, limits: limits)
-        }
-      )
-    else { return nil }
-    return Layer(decoder: Self.id, names: [Self.id], of: bytes, value: value, isCertain: true)
+    return Compressed.announced(Self.id, bytes, .zlib, &budget)
   }
 
   /// The new value compressed.
@@ -97,6 +79,21 @@ public struct ZlibCoding: LayerDecoder {
 
 /// What compressed layers have in common.
 enum Compressed {
+  /// A format of zlib's that a header announces and a check sum proves.
+  static func announced(
+    _ id: String,
+    _ bytes: Bytes,
+    _ format: DeflateFormat,
+    _ budget: inout DecodingBudget
+  ) -> Layer? {
+    let value = self.decoded(bytes, &budget) { (limits) throws(CodingFailure) in
+      try Gzip.decode(bytes, format: format, limits: limits)
+    }
+    return value.map {
+      Layer(decoder: id, names: [id], of: bytes, value: $0, isCertain: true)
+    }
+  }
+
   /// Decompresses within the budget, and spends what came out; nil if `decode` or the budget refuses.
   static func decoded(
     _ bytes: Bytes,

@@ -127,7 +127,7 @@ public struct XORCoding: LayerDecoder {
   private static func breaksTie(_ bytes: Bytes, _ key: UInt8) -> Bool {
     guard (14...20).contains(bytes.count) else { return false }
     let text = bytes.map { $0 ^ key }
-    return text.allSatisfy(ASCII.isDigit) && Luhn.isRight(text)
+    return text.allSatisfy(ASCII.isDigit) && Luhn.isValid(text.span, 0..<text.count)
   }
 
   /// How much each byte speaks for text: what is frequent in it much, what is rare little.

@@ -1,4 +1,5 @@
 import TideCore
+import TideDecoding
 
 /// How far one spelling is followed into encodings and digests.
 struct SpellingUse: Hashable {
@@ -158,7 +159,7 @@ struct SpellingUse: Hashable {
   }
 
   private static func text(_ kind: FindingKind, _ text: [UInt8]) -> [SpellingUse] {
-    let codings = self.textCodings + HanCharset.allCases.map { .han($0) }
+    let codings = self.textCodings + Charset.allCases.map { .han($0) }
     var uses = [self.full(.canonical)]
     switch kind.name {
     case "sms_text", "clipboard": uses += self.ends(of: text, codings)

@@ -1,4 +1,5 @@
 import TideCore
+import TideDecoding
 
 /// How the characters of a spelling become bytes or another text, if not simply as UTF-8.
 enum ValueCoding: Hashable {
@@ -7,7 +8,7 @@ enum ValueCoding: Hashable {
   /// Two bytes for each UTF-16 unit.
   case utf16(isBigEndian: Bool)
   /// An encoding of Han characters.
-  case han(HanCharset)
+  case han(Charset)
   /// Two decimal digits in each byte.
   case packed(PackedDigits)
   /// Hexadecimal digits as the bytes that they stand for.
@@ -63,7 +64,10 @@ enum ValueCoding: Hashable {
         let bytes = [UInt8(unit >> 8), UInt8(unit & 0xFF)]
         return isBigEndian ? bytes : bytes.reversed()
       }
-    case .han(let charset): return charset.encode(text)
+    case .han(let charset):
+      // What is ASCII in both is no spelling of its own.
+      guard text.contains(where: { $0 >= 0x80 }) else { return nil }
+      return charset.encode(Bytes(text))?.array
     case .packed(let form): return form.bytes(of: text)
     case .bytes(let order): return order.bytes(of: text)
     case .integer(let form, let radix):

@@ -1,6 +1,5 @@
 import Testing
-
-@testable import TideInspect
+import TideCore
 
 @Suite struct LuhnTests {
   private func isValid(_ digits: [UInt8]) -> Bool { Luhn.isValid(digits.span, 0..<digits.count) }

@@ -1,12 +1,12 @@
 /// The check digit of ISO/IEC 7812-1 annex B, which IMEI and ICCID end in.
-enum Luhn {
+public enum Luhn {
   /// Whether the ASCII digits in `range` end in their right check digit.
-  static func isValid(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
+  public static func isValid(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
     self.sum(range.count) { span[range.lowerBound + $0] } % 10 == 0
   }
 
   /// The check digit, in ASCII, to put after `digits`.
-  static func checkDigit(after digits: some RandomAccessCollection<UInt8>) -> UInt8 {
+  public static func checkDigit(after digits: some RandomAccessCollection<UInt8>) -> UInt8 {
     let digits = Array(digits) + [0x30]
     let sum = self.sum(digits.count) { digits[$0] }
     return 0x30 + UInt8((10 - sum % 10) % 10)
