@@ -28,8 +28,10 @@ public final class BodyInspection {
   private let coding: BodyFacts.Coding
   private var stage = Stage.inspecting
   private var decoder: ContentDecoder?
-  /// What was decoded, while it is to be opened at the end.
+  /// What was decoded, while it is to be opened at the end; once there is a strand, that has it.
   private var gathered = Bytes()
+  /// How many bytes of it there are, here or there.
+  private var gatheredCount = 0
   private var isGathering = true
   /// Searches what passes, once there is more than one window of it.
   private var strand: Strand?
@@ -62,7 +64,7 @@ public final class BodyInspection {
     }
   }
 
-  deinit { self.context.gathered -= self.gathered.count }
+  deinit { self.context.gathered -= self.gatheredCount }
 
   /// Takes the next bytes of the content, after transfer coding, and adds what they settle.
   public func receive(_ bytes: Bytes, _ findings: inout [Finding]) {
@@ -212,15 +214,19 @@ public final class BodyInspection {
         self.notes.append("its layers are not opened: too many bodies are under way")
         return
       }
+    } else {
+      self.gathered.append(bytes)
     }
-    self.gathered.append(bytes)
+    self.gatheredCount += bytes.count
     self.context.gathered += bytes.count
   }
 
   private func stopGathering() {
     self.isGathering = false
-    self.context.gathered -= self.gathered.count
+    self.context.gathered -= self.gatheredCount
+    self.gatheredCount = 0
     self.gathered = Bytes()
+    self.strand?.keepsAll = false
   }
 
   /// The part that the content is; nil while nothing of it is there.
@@ -238,9 +244,12 @@ public final class BodyInspection {
   /// More than a window came: from now on it is searched as it passes.
   private func beginStrand(_ findings: inout [Finding]) {
     guard let part = self.part else { return }
-    self.strand = Strand(part, self.context.plan)
     let first = self.gathered
+    self.gathered = Bytes()
     if self.content.isStream || MediaMagic.isMedia(first) { self.stopGathering() }
+    var strand = Strand(part, self.context.plan)
+    strand.keepsAll = self.isGathering
+    self.strand = strand
     self.settle(first, isFinal: false, &findings)
   }
 
@@ -264,11 +273,12 @@ public final class BodyInspection {
   /// The last byte is there: opens what was gathered.
   private func end(_ findings: inout [Finding]) {
     self.settle(Bytes(), isFinal: true, &findings)
-    guard self.isGathering, let part = self.part else { return }
+    let isWhole = self.strand == nil
+    guard self.isGathering, let part = self.strand?.part ?? self.part else { return }
+    let gathered = self.strand?.kept ?? self.gathered
     defer { self.stopGathering() }
     var examination = Examination(self.context, part, self.context.budget())
-    let isWhole = self.strand == nil
-    let specimen = examination.examine(self.gathered, searchesPart: isWhole)
+    let specimen = examination.examine(gathered, searchesPart: isWhole)
     var new = specimen.findings(part, self.context.plan.name(of:))
     if !isWhole { new.removeAll { self.seen.contains(Seen($0)) } }
     self.take(new, &findings)

@@ -12,6 +12,7 @@ enum Builtins {
       ICCIDInspector(),
       EmailInspector(),
       MACInspector(),
+      GroupedNumberInspector(material.profiles),
     ]
   }
 

@@ -8,7 +8,8 @@ public final class InspectionContext {
   let plan: InspectionPlan
   let scanner: NeedleScanner?
   private let clock: (any MonotonicClock)?
-  let glances: DecoderGlances
+  /// What examinations remember; nil while one has it.
+  private var glances: DecoderGlances?
   /// Decoded bytes that bodies under way have gathered.
   var gathered = 0
 
@@ -24,7 +25,6 @@ public final class InspectionContext {
   ) throws(InspectionFailure) {
     self.plan = plan
     self.clock = clock
-    self.glances = DecoderGlances(plan.decoders)
     guard let database = plan.needles.database else {
       self.scanner = nil
       return
@@ -46,6 +46,7 @@ public final class InspectionContext {
     guard
       self.isSuspicious(head.target, direction)
         || self.isSuspicious(head.fields.buffer, direction)
+        || HeadPart.method(of: head).map({ self.isSuspicious($0, direction) }) == true
     else { return [] }
     return self.inspect(HeadPart.all(of: head, direction))
   }
@@ -56,6 +57,15 @@ public final class InspectionContext {
     guard self.isSuspicious(trailers.buffer, direction) else { return [] }
     return self.inspect(HeadPart.all(of: trailers, direction, isTrailer: true))
   }
+
+  /// Lends what examinations remember of decoders.
+  func takeGlances() -> DecoderGlances {
+    defer { self.glances = nil }
+    return self.glances ?? DecoderGlances(self.plan.decoders)
+  }
+
+  /// Takes back what was lent.
+  func giveBack(_ glances: consuming DecoderGlances) { self.glances = glances }
 
   /// What opening the layers of one message may cost.
   func budget() -> DecodingBudget {
@@ -134,17 +144,23 @@ public final class InspectionContext {
 enum LayerGlance {
   /// Shorter runs of letters and digits are words, and hold no identifier in any coding.
   private static let shortestRun = 12
+  /// Eight characters in base64, without padding; among so few digits is a numeral.
+  private static let shortestMixedRun = 11
 
   /// Whether a layer may be in `span`: an escape, structure, or a run that may be base64 or hex.
   static func mayHoldLayer(_ span: Span<UInt8>) -> Bool {
     var run = 0
+    var hasNumeral = false
     for index in 0..<span.count {
       switch span[index] {
       case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2B, 0x5F:
         run += 1
-        if run >= self.shortestRun { return true }
+        hasNumeral = hasNumeral || span[index] < 0x3A
+        if run >= (hasNumeral ? self.shortestMixedRun : self.shortestRun) { return true }
       case 0x25, 0x26, 0x5B, 0x5C, 0x7B, 0x80..., 0x00..<0x09: return true
-      default: run = 0
+      default:
+        run = 0
+        hasNumeral = false
       }
     }
     return false
@@ -159,8 +175,8 @@ struct HeadPart {
     case target(Range<Int>)
     /// The value of the field at this index.
     case field(Int)
-    /// The host that an HTTP/2 request is for.
-    case authority
+    /// What cannot be changed: the host that an HTTP/2 request is for, a method, a field's name.
+    case fixed
   }
 
   let place: Place
@@ -193,11 +209,15 @@ struct HeadPart {
     if let authority = head.pseudo?.authority {
       parts.append(
         HeadPart(
-          place: .authority,
+          place: .fixed,
           part: Part(location: .header, direction: direction, syntax: .named("host")),
           bytes: authority
         )
       )
+    }
+    if let method = self.method(of: head) {
+      let part = Part(location: .header, direction: direction, syntax: .named("method"))
+      parts.append(HeadPart(place: .fixed, part: part, bytes: method))
     }
     return parts + self.all(of: head.fields, direction, isTrailer: false)
   }
@@ -211,6 +231,12 @@ struct HeadPart {
     var parts: [HeadPart] = []
     parts.reserveCapacity(fields.count)
     for index in 0..<fields.count {
+      let name = fields.name(at: index)
+      if self.mayHoldValue(name) {
+        let location: FindingLocation = isTrailer ? .trailer : .header
+        let part = Part(location: location, direction: direction, syntax: .named(name))
+        parts.append(HeadPart(place: .fixed, part: part, bytes: name))
+      }
       let value = fields.value(at: index)
       if value.isEmpty || fields.isNamed("content-length", at: index)
         || fields.isNamed("transfer-encoding", at: index)
@@ -233,5 +259,16 @@ struct HeadPart {
       )
     }
     return parts
+  }
+
+  /// A request's method, if it may be a message in itself.
+  static func method(of head: MessageHead) -> Bytes? {
+    guard case .request(let method, _) = head.start, self.mayHoldValue(method) else { return nil }
+    return method
+  }
+
+  /// Whether a name or a method may be a message in itself: those that standards define have no digits.
+  private static func mayHoldValue(_ name: Bytes) -> Bool {
+    name.count >= 8 && name.contains(where: ASCII.isDigit)
   }
 }

@@ -55,13 +55,16 @@ public struct Leaves {
   public let encoding: [String]
   /// The layer that they are leaves of; nil if there is just one.
   let layer: Layer?
+  /// The nodes of the layer, where they are quickly at hand; nil if there is none.
+  private let nodes: [LayerNode]?
   let bytes: Bytes
   let outerPlace: SpecimenPlace
   /// Names from the layers around, the nearest last.
   var outerNames: [String] { self.outerPlace.names }
-  let opened: Set<Int>
-  /// The leaves' indices in the layer's nodes, in order of place.
-  let indices: [Int]
+  /// Which leaves a decoder opened.
+  private let opened: Set<Int>
+  /// Which leaves there are, and what they look like.
+  let survey: LeafSurvey
   /// What the leaves' names say; shared by all inspectors.
   let topicTable = TopicTable()
 
@@ -72,7 +75,8 @@ public struct Leaves {
     _ layer: Layer?,
     encoding: [String],
     outerPlace: SpecimenPlace,
-    opened: Set<Int>
+    opened: Set<Int>,
+    survey: LeafSurvey
   ) {
     self.location = part.location
     self.direction = part.direction
@@ -83,30 +87,52 @@ public struct Leaves {
     self.mediaType = context.mediaType
     self.encoding = encoding
     self.layer = layer
+    self.nodes = layer?.nodes
     self.bytes = bytes
     self.outerPlace = outerPlace
     self.opened = opened
-    self.indices =
-      layer.map { layer in layer.nodes.indices.filter { !layer.nodes[$0].isGroup } } ?? [0]
+    self.survey = survey
   }
 
   /// How many leaves there are.
-  public var count: Int { self.indices.count }
+  public var count: Int { self.survey.leaves.count }
 
   /// The leaf at a position from 0 up to `count`, in order of place.
-  public subscript(position: Int) -> Leaf {
-    let index = self.indices[position]
-    guard let layer = self.layer else {
+  public subscript(position: Int) -> Leaf { self.leaf(self.survey.leaves[position]) }
+
+  /// The leaf at an index of the layer's nodes.
+  func leaf(_ index: Int) -> Leaf {
+    guard let nodes = self.nodes else {
       return Leaf(index: 0, value: self.bytes, form: .text, isOpened: false, group: nil)
     }
-    let node = layer.nodes[index]
+    let node = nodes[index]
     return Leaf(
       index: index,
       value: node.value(in: self.bytes) ?? Bytes(),
       form: node.form,
-      isOpened: self.opened.contains(index),
+      isOpened: self.isOpened(index),
       group: node.parent
     )
+  }
+
+  /// Whether a decoder opened the leaf at an index of the layer's nodes.
+  func isOpened(_ index: Int) -> Bool { !self.opened.isEmpty && self.opened.contains(index) }
+
+  /// Calls `body` with the value of the leaf at an index of the layer's nodes, and what kind it is.
+  @inline(__always)
+  func withValue<Result>(
+    of index: Int,
+    _ body: (Span<UInt8>, LayerNode.Form) -> Result
+  ) -> Result {
+    guard let nodes = self.nodes else { return self.bytes.withSpan { body($0, .text) } }
+    let form = nodes[index].form
+    switch nodes[index].content {
+    case .group: return Bytes().withSpan { body($0, form) }
+    case .verbatim:
+      let range = nodes[index].range
+      return self.bytes.withSpan { body($0.extracting(range), form) }
+    case .value(let value): return value.withSpan { body($0, form) }
+    }
   }
 
   /// What the leaf is called in its own group; nil if it has no name there.

@@ -20,6 +20,10 @@ struct Strand {
   private var base = 0
   /// How many bytes, from the part's start, no later match can begin in.
   private(set) var settled = 0
+  /// Whether all bytes stay, because somebody wants them as a whole in the end.
+  ///
+  /// Then places that nobody asks for need not be followed either.
+  var keepsAll = false
   /// Settled matches that reach beyond `settled` and may cover a later one.
   private var reaching: [Match] = []
 
@@ -35,6 +39,9 @@ struct Strand {
     self.inspectors = plan.inspectors(part.direction, part.location)
     self.places = places
   }
+
+  /// All bytes from the start; nil if they do not stay.
+  var kept: Bytes? { self.keepsAll ? self.buffer : nil }
 
   /// Takes the next bytes and gives the matches that they settle, in order of place.
   mutating func receive(_ bytes: Bytes, isFinal: Bool, _ scanner: NeedleScanner?) -> [Match] {
@@ -77,7 +84,7 @@ struct Strand {
   /// Forgets settled bytes beyond the context, a good many at a time.
   private mutating func letGo() {
     let count = self.settled - self.base - Window.contextBefore
-    guard count >= 32 << 10 else {
+    guard count >= 32 << 10, !self.keepsAll else {
       self.places.advance(to: self.settled, self.buffer, self.base, isForced: false)
       return
     }

@@ -319,3 +319,5 @@ def open_inner(found, shape, keyring, prefix=""):
         found.skeleton += [kind, part.skeleton]
         for name, leaf in part.leaves.items():
             found.leaves[f"{prefix}{path} > {name}"] = leaf
+        for name, blob in part.blobs.items():
+            found.blobs[f"{prefix}{path} > {name}"] = blob

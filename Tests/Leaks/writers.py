@@ -187,8 +187,10 @@ class Leak(Writer):
                 outer = group[0] if choice.wrap else group[index]
                 self.item(label, spelling, chain, outer, inner_path, choice.wrap)
         self.finish(request, label, wrap, paths)
+        # what a body of no declared format holds has a layer of its own
+        around = "$ > " if choice.transfer.startswith("sniff_") else ""
         for entry in label.get("sums", ()):
-            entry["of"] = paths[0][0]
+            entry["path"], entry["of"] = around + entry["path"], around + paths[0][0]
         return request, label
 
     sum = None

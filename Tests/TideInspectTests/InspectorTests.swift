@@ -101,7 +101,8 @@ import TideCore
     }
     #expect(
       InspectionPlan.builtinInspectorNames == [
-        "needles", "imei", "iccid", "email", "mac", "position", "phone", "contact_list", "named",
+        "needles", "imei", "iccid", "email", "mac", "grouped", "position", "phone", "contact_list",
+        "named",
         "apps",
         "browsing", "credential", "opaque",
       ]

@@ -1,6 +1,6 @@
 public import TideCore
 
-/// Base32 (RFC 4648 §6) in either case, padded or not, of at least 16 digits.
+/// Base32 (RFC 4648 §6) in either case, padded or not, of at least 12 digits: 7 bytes.
 public struct Base32Coding: LayerDecoder {
   /// The name in findings and in the configuration.
   public static let id = "base32"
@@ -12,7 +12,7 @@ public struct Base32Coding: LayerDecoder {
   public func mayOpen(_ shape: Shape, _ context: LayerContext) -> Bool {
     let lower: ByteClasses = [.digit, .equals, .hexLower, .otherLower]
     let upper: ByteClasses = [.digit, .equals, .hexUpper, .otherUpper]
-    return shape.count >= 16 && shape.classes != .digit
+    return shape.count >= 12 && shape.classes != .digit
       && (shape.classes.isSubset(of: lower) || shape.classes.isSubset(of: upper))
   }
 
@@ -48,8 +48,12 @@ public struct Base32Coding: LayerDecoder {
 
   /// Whether the value is certain; nil if it is none: words of one case pass for base32.
   private static func judge(_ value: Bytes, _ bytes: Bytes) -> Bool? {
-    if let text = Plausible.text(value), text.isCommon(75) { return true }
+    if let text = Plausible.text(value), text.isCommon(75) {
+      if bytes.count >= 16 { return true }
+      return text.isCommon(100) ? false : nil
+    }
     if Plausible.hasMagic(value) { return true }
+    if Plausible.isWide(value) { return false }
     let classes = Shape(bytes).classes
     if bytes.last == 0x3D { return false }
     guard bytes.count >= 24, classes.contains(.digit) else { return nil }
@@ -84,7 +88,7 @@ public struct Base32Coding: LayerDecoder {
     while end > 0, text.count - end < 7, text[end - 1] == 0x3D { end -= 1 }
     guard end == text.count || text.count & 7 == 0 else { return nil }
     // RFC 4648 §6: 1, 3 or 6 digits are left of no whole number of bytes.
-    guard ![1, 3, 6].contains(end & 7), end >= 16 else { return nil }
+    guard ![1, 3, 6].contains(end & 7), end >= 12 else { return nil }
     return text.withSpan { span in
       var value: [UInt8] = []
       value.reserveCapacity(end / 8 * 5 + 4)

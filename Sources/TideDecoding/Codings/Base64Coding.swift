@@ -37,9 +37,9 @@ public struct Base64Coding: LayerDecoder {
     guard budget.goOn(bytes.count), let (written, value) = Base64Text.read(bytes) else {
       return nil
     }
-    guard let isCertain = Self.judge(written, value, bytes), budget.spend(bytes: value.count) else {
-      return nil
-    }
+    guard let isCertain = Self.judge(written, value, bytes, context, &budget),
+      budget.spend(bytes: value.count)
+    else { return nil }
     return Layer(
       decoder: Self.id,
       names: [written.isURL ? "base64url" : "base64"],
@@ -61,7 +61,13 @@ public struct Base64Coding: LayerDecoder {
   }
 
   /// Whether the value is certain; nil if it is none.
-  private static func judge(_ written: Base64Text, _ value: Bytes, _ bytes: Bytes) -> Bool? {
+  private static func judge(
+    _ written: Base64Text,
+    _ value: Bytes,
+    _ bytes: Bytes,
+    _ context: LayerContext,
+    _ budget: inout DecodingBudget
+  ) -> Bool? {
     if Plausible.hasMagic(value) { return true }
     if let text = Plausible.text(value) {
       if value.count >= 12, text.isCommon(75) { return true }
@@ -69,9 +75,14 @@ public struct Base64Coding: LayerDecoder {
       return nil
     }
     guard !written.hasBlanks else { return nil }
-    if written.isMarked { return written.digits >= 11 ? false : nil }
-    guard written.digits >= 16 else { return nil }
-    return Self.looksRandom(bytes.dropping(first: written.prefix)) ? false : nil
+    if Plausible.isWide(value) { return false }
+    // Numbers and addresses in binary are of 6 to 10 bytes.
+    if written.isMarked { return written.digits >= 10 ? false : nil }
+    guard written.digits >= 11 else { return nil }
+    if Self.looksRandom(bytes.dropping(first: written.prefix)) { return false }
+    // Text in a binary message has mostly capitals in base64, as names in camel case have, but behind heads.
+    guard written.digits >= 22, value.contains(where: { $0 < 0x09 }) else { return nil }
+    return Plausible.isContainer(value, context, &budget) ? false : nil
   }
 
   /// Whether digits alternate between letters of both cases and numerals as in base64 of anything.
@@ -96,6 +107,8 @@ public struct Base64Coding: LayerDecoder {
       last = kind
       classes.formUnion(kind)
     }
+    // Compressed text may lack numerals; it alternates all the more.
+    if !classes.contains(.digit) { return seen.count >= 22 && changes * 2 >= seen.count }
     return classes.isSuperset(of: [.digit, .otherUpper, .otherLower])
       && changes * 20 >= seen.count * 7
   }

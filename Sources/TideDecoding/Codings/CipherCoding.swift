@@ -4,7 +4,7 @@ internal import TideCrypto
 /// A value encrypted inside TLS under a key that the operator knows: `sdk_keys` of a device's profile.
 ///
 /// Each key is tried where the length is right. A reading counts if its padding is right and what comes
-/// out is text, begins as a known format, or opens as a container. In CBC the vector is the key's own; else
+/// out is text, begins as a known format, unpacks, or opens as a container. In CBC the vector is the key's own; else
 /// zero, or the first block of the value, whichever makes sense.
 public struct CipherCoding: LayerDecoder {
   /// The name in the configuration; in findings it is the cipher's with the key's: `aes-128-ecb:vendor`.
@@ -77,11 +77,11 @@ public struct CipherCoding: LayerDecoder {
 
   /// What speaks for a reading, the weakest first.
   private enum Proof: Int {
-    /// Four bytes or more of right padding: of the key in ECB, but of the last blocks only in CBC.
+    /// Right padding that is no chance: of the key in ECB, but of the last blocks only in CBC.
     case padding
     /// A container opens.
     case container
-    /// It is text, or begins as a known format.
+    /// It is text, begins as a known format, or unpacks.
     case value
   }
 
@@ -137,17 +137,28 @@ public struct CipherCoding: LayerDecoder {
     let value = decrypted.slice(0..<decrypted.count - padding)
     guard !value.isEmpty else { return nil }
     let proof: Proof
-    if Plausible.text(value)?.isCommon(75) == true || Plausible.hasMagic(value) {
+    if Readable.isText(value) || Plausible.hasMagic(value)
+      || Readable.isUTF16(value, context, &budget)
+      || Readable.isCompressed(value, context, &budget)
+    {
       proof = .value
     } else if Plausible.isContainer(value, context, &budget) {
       proof = .container
-    } else if key.algorithm.padding == .pkcs7, padding >= 4 {
+    } else if key.algorithm.padding == .pkcs7, Readable.isHidden(value, context, &budget) {
+      proof = .value
+    } else if key.algorithm.padding == .pkcs7, padding >= Self.tellingPadding(value, cipher) {
       proof = .padding
     } else {
       return nil
     }
     let found = Detail(cipher: detail.cipher, vector: detail.vector, padding: padding)
     return Reading(value: value, key: key, detail: found, proof: proof)
+  }
+
+  /// How many bytes of right padding are no chance: of a value of a block or less, such as six bytes of a
+  /// link address, there cannot be many.
+  private static func tellingPadding(_ value: Bytes, _ cipher: BlockCipher) -> Int {
+    value.count < cipher.blockByteCount ? 2 : 4
   }
 
   /// How many bytes of padding there are; nil if it is wrong.

@@ -16,9 +16,13 @@ public struct DeflateCoding: LayerDecoder {
   public init() {}
 
   /// Whether the bytes are no text, and the first block is of a type that exists (RFC 1951 §3.2.3).
+  ///
+  /// Of a few digits DEFLATE makes printable bytes; what came out of base64 or the like may be those.
   public func mayOpen(_ shape: Shape, _ context: LayerContext) -> Bool {
-    shape.count >= 16 && !shape.classes.isDisjoint(with: [.control, .high])
-      && shape.first >> 1 & 3 != 3
+    guard shape.count >= 16, shape.first >> 1 & 3 != 3 else { return false }
+    if !shape.classes.isDisjoint(with: [.control, .high]) { return true }
+    return shape.first & 7 == 3
+      && context.around.last.map(Decoders.codings.contains) == true
   }
 
   /// The decompressed value.
@@ -27,7 +31,10 @@ public struct DeflateCoding: LayerDecoder {
     _ context: LayerContext,
     _ budget: inout DecodingBudget
   ) -> Layer? {
-    Compressed.unannounced(Self.id, bytes, context, &budget) { (limits) throws(CodingFailure) in
+    // Text is text: the alphabet of UTF-8 is no more likely in compressed bytes than in any others.
+    guard Plausible.text(bytes) == nil || DeflateGlance.mayBeText(bytes) else { return nil }
+    return Compressed.unannounced(Self.id, bytes, context, &budget) {
+      (limits) throws(CodingFailure) in
       try Gzip.decode(bytes, format: .raw, limits: limits)
     }
   }
@@ -65,7 +72,9 @@ public struct BrotliCoding: LayerDecoder {
     _ context: LayerContext,
     _ budget: inout DecodingBudget
   ) -> Layer? {
-    Compressed.unannounced(Self.id, bytes, context, &budget) { (limits) throws(CodingFailure) in
+    guard Plausible.text(bytes) == nil else { return nil }
+    return Compressed.unannounced(Self.id, bytes, context, &budget) {
+      (limits) throws(CodingFailure) in
       try Brotli.decode(bytes, limits: limits)
     }
   }
@@ -90,16 +99,12 @@ extension Compressed {
     _ budget: inout DecodingBudget,
     by decode: (DecodingLimits) throws(CodingFailure) -> Bytes
   ) -> Layer? {
-    // Text is text: the alphabet of UTF-8 is no more likely in compressed bytes than in any others.
-    guard Plausible.text(bytes) == nil, !Plausible.hasMagic(bytes),
+    guard !Plausible.hasMagic(bytes),
       let value = Self.decoded(bytes, &budget, by: decode),
       // A stored block of noise, or an empty one, proves nothing.
       value.count >= 8
     else { return nil }
-    guard
-      Plausible.text(value)?.isCommon(75) == true || Plausible.hasMagic(value)
-        || Plausible.isContainer(value, context, &budget)
-    else { return nil }
+    guard Readable.isReadable(value, context, &budget) else { return nil }
     return Layer(decoder: id, names: [id], of: bytes, value: value, isCertain: true)
   }
 }

@@ -36,6 +36,7 @@ public struct EntitiesCoding: LayerDecoder {
   ) -> Bytes? {
     guard let value = values[0] else { return bytes }
     if let written = Self.patched(bytes, with: value) { return written }
+    if let written = EntityDifference.patched(bytes, with: value) { return written }
     var written = Entities.encoded(value, as: bytes)
     if !written.contains(0x26), let last = Self.lastScalar(of: value) {
       written.removeLast(last.count)

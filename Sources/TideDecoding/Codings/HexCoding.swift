@@ -66,9 +66,10 @@ public struct HexCoding: LayerDecoder {
     let text = Plausible.text(value)
     guard classes != .digit else {
       // A number is far more often just that: a time, an order, an ICCID.
-      guard let text else { return nil }
+      guard let text else { return Plausible.isWide(value) ? true : nil }
       if value.allSatisfy(ASCII.isDigit) { return true }
-      return value.count >= 12 && text.isCommon(75) ? true : nil
+      if value.count >= 12 { return text.isCommon(75) ? true : nil }
+      return text.isCommon(100) ? false : nil
     }
     if let text, text.isCommon(75) { return value.count >= 12 }
     if Plausible.hasMagic(value) { return true }

@@ -23,7 +23,9 @@ public struct PercentCoding: LayerDecoder {
   ) -> Layer? {
     guard budget.goOn(bytes.count), let style = Percent.Style(of: bytes) else { return nil }
     let value = Bytes(Percent.decoded(bytes, plusIsSpace: style.plusIsSpace))
-    guard budget.spend(bytes: value.count) else { return nil }
+    guard style.isWhole || !Self.isOfFields(bytes, value, context),
+      budget.spend(bytes: value.count)
+    else { return nil }
     return Layer(
       decoder: Self.id,
       names: [Self.id],
@@ -31,6 +33,18 @@ public struct PercentCoding: LayerDecoder {
       value: value,
       isCertain: style.isWhole
     )
+  }
+
+  /// Whether some fields of a text are escaped, each by itself: read as one, what is escaped in a field
+  /// would be taken for what separates fields.
+  private static func isOfFields(_ bytes: Bytes, _ value: Bytes, _ context: LayerContext) -> Bool {
+    switch context.place {
+    case .path, .query, .cookie: return false
+    case .content, .field, .leaf: break
+    }
+    // What encodeURI leaves of a document has commas too (ECMA-262 §19.2.6).
+    if let first = value.first, [0x7B, 0x5B, 0x3C, 0x22].contains(first) { return false }
+    return bytes.withSpan { DelimitedScanner.separator(of: $0) } != 0
   }
 
   /// The new value, with those bytes escaped that were, in the same case.

@@ -45,6 +45,23 @@ enum Plausible {
     }
   }
 
+  /// Whether `bytes` begin as ASCII in UTF-16 of either byte order: every second byte is 0, the others text.
+  static func isWide(_ bytes: Bytes) -> Bool {
+    let count = min(bytes.count, 64) & ~1
+    guard count >= 6, bytes.count & 1 == 0 else { return false }
+    return bytes.withSpan { span in
+      let zeros = span[0] == 0 ? 0 : 1
+      for index in 0..<count {
+        switch span[index] {
+        case 0: guard index & 1 == zeros else { return false }
+        case 0x09, 0x0A, 0x0D, 0x20...0x7E: guard index & 1 != zeros else { return false }
+        default: return false
+        }
+      }
+      return true
+    }
+  }
+
   /// Whether `bytes` begin as a format that announces itself.
   static func hasMagic(_ bytes: Bytes) -> Bool {
     guard bytes.count >= 8 else { return false }
@@ -106,8 +123,8 @@ enum Plausible {
   private static let kinds: [UInt8] = (0...UInt8.max).map { byte in
     switch byte {
     case 0x09, 0x0A, 0x0D, 0x20, 0x30...0x39, 0x41...0x5A, 0x61...0x7A: Self.isCommon
-    // " % & + , - . / : = @ _ { } [ ]
-    case 0x22, 0x25, 0x26, 0x2B...0x2F, 0x3A, 0x3D, 0x40, 0x5F, 0x7B, 0x7D, 0x5B, 0x5D:
+    // " # % & + , - . / : ; < = > @ _ { | } [ ]
+    case 0x22, 0x23, 0x25, 0x26, 0x2B...0x2F, 0x3A...0x3E, 0x40, 0x5F, 0x7B...0x7D, 0x5B, 0x5D:
       Self.isCommon
     case 0x21...0x7E: Self.isRare
     case 0xC2...0xF4: Self.isLead

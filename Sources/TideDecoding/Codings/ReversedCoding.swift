@@ -1,6 +1,7 @@
 public import TideCore
 
-/// Text written backwards, where that shows: base64 padding or a closing bracket comes first.
+/// Text written backwards, where that shows: base64 padding or a closing bracket comes first; or a pair of
+/// decimal numbers, which may be a position.
 public struct ReversedCoding: LayerDecoder {
   /// The name in findings and in the configuration.
   public static let id = "reversed"
@@ -14,6 +15,7 @@ public struct ReversedCoding: LayerDecoder {
   /// Whether the edges are those of structured text turned round.
   public func mayOpen(_ shape: Shape, _ context: LayerContext) -> Bool {
     guard shape.count >= 8, context.around.last != Self.id else { return false }
+    if Self.mayBePair(shape) { return true }
     switch (shape.first, shape.last) {
     case (0x7D, 0x7B), (0x5D, 0x5B), (0x3E, 0x3C): return true
     // ==QM… or the `=` of base64: nothing else begins so.
@@ -30,10 +32,11 @@ public struct ReversedCoding: LayerDecoder {
     _ context: LayerContext,
     _ budget: inout DecodingBudget
   ) -> Layer? {
-    guard budget.goOn(bytes.count), Self.showsItself(bytes), let value = Self.turned(bytes),
-      budget.spend(bytes: value.count)
+    let isPair = Self.mayBePair(Shape(bytes))
+    guard budget.goOn(bytes.count), isPair ? Self.isPair(bytes) : Self.showsItself(bytes),
+      let value = Self.turned(bytes), budget.spend(bytes: value.count)
     else { return nil }
-    return Layer(decoder: Self.id, names: [Self.id], of: bytes, value: value, isCertain: true)
+    return Layer(decoder: Self.id, names: [Self.id], of: bytes, value: value, isCertain: !isPair)
   }
 
   /// The new text backwards.
@@ -44,6 +47,27 @@ public struct ReversedCoding: LayerDecoder {
   ) -> Bytes? {
     guard let value = values[0] else { return bytes }
     return Self.turned(value)
+  }
+
+  /// Whether there is nothing but what two decimal numbers are written with.
+  private static func mayBePair(_ shape: Shape) -> Bool {
+    let needed: ByteClasses = [.digit, .dot, .separator]
+    return (13...48).contains(shape.count) && shape.classes.isSuperset(of: needed)
+      && shape.classes.isSubset(of: needed.union([.hyphen, .space]))
+  }
+
+  /// Whether these are two numbers that are plausible backwards alone: each with four digits or more before
+  /// its dot and up to three behind it.
+  private static func isPair(_ bytes: Bytes) -> Bool {
+    let numbers = bytes.split { ![0x2D, 0x2E].contains($0) && !ASCII.isDigit($0) }
+    guard numbers.count == 2 else { return false }
+    return numbers.allSatisfy { number in
+      guard let dot = number.firstIndex(of: 0x2E) else { return false }
+      let behind = number[dot...].dropFirst()
+      let places = behind.last == 0x2D ? behind.dropLast() : behind
+      return number[..<dot].count >= 4 && number[..<dot].allSatisfy(ASCII.isDigit)
+        && (1...3).contains(places.count) && places.allSatisfy(ASCII.isDigit)
+    }
   }
 
   private static func showsItself(_ bytes: Bytes) -> Bool {

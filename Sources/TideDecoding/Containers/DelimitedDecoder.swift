@@ -18,14 +18,19 @@ public struct DelimitedDecoder: LayerDecoder {
 
   /// Whether this is text with something between its words.
   public func mayOpen(_ shape: Shape, _ context: LayerContext) -> Bool {
-    guard shape.count >= 10, shape.classes.isDisjoint(with: .control) else { return false }
+    guard shape.count >= 10 else { return false }
     switch context.place {
     case .path, .query, .cookie: return false
     case .content, .field, .leaf: break
     }
-    return !shape.classes.isDisjoint(with: [.space, .line, .separator, .equals, .bracket])
+    return !shape.classes.isDisjoint(with: Self.marks)
       && !shape.classes.isDisjoint(with: [.digit, .hexLower, .otherLower])
   }
+
+  /// The classes of what stands between fields, or between a name and its value.
+  private static let marks: ByteClasses = [
+    .space, .line, .separator, .equals, .bracket, .punctuation, .control,
+  ]
 
   /// Opens text in which at least one field is worth it.
   public func open(
@@ -33,8 +38,9 @@ public struct DelimitedDecoder: LayerDecoder {
     _ context: LayerContext,
     _ budget: inout DecodingBudget
   ) -> Layer? {
-    guard budget.goOn(bytes.count) else { return nil }
-    let separator = bytes.withSpan { DelimitedScanner.separator(of: $0) }
+    guard budget.goOn(bytes.count),
+      let separator = bytes.withSpan({ Self.separator(of: $0) })
+    else { return nil }
     var scanner = DelimitedScanner(separator: separator)
     let isRead = bytes.withSpan { scanner.read($0, onlyWorthwhile: true, &budget) }
     guard isRead, !scanner.tokens.isEmpty else { return nil }
@@ -44,6 +50,21 @@ public struct DelimitedDecoder: LayerDecoder {
     if scanner.tokens.count == 1, scanner.tokens[0].range.count + 2 >= bytes.count { return nil }
     guard let nodes = self.nodes(scanner.tokens, names ?? [:], bytes, &budget) else { return nil }
     return Layer(decoder: Self.id, nodes: nodes, isCertain: false, detail: Int(separator))
+  }
+
+  /// What separates the fields, or 0; nil of what is no text: but for separators it has no control characters.
+  private static func separator(of span: Span<UInt8>) -> UInt8? {
+    var hasControl = false
+    for index in 0..<min(span.count, Plausible.glance) where span[index] < 0x20 {
+      switch span[index] {
+      case 0x09, 0x0A, 0x0D: continue
+      default:
+        guard DelimitedScanner.isControlSeparator(span[index]) else { return nil }
+        hasControl = true
+      }
+    }
+    let separator = DelimitedScanner.separator(of: span)
+    return hasControl && !DelimitedScanner.isControlSeparator(separator) ? nil : separator
   }
 
   /// Quotes fields that were quoted, or must be; nil where the result would be cut elsewhere.

@@ -36,13 +36,31 @@ struct DelimitedScanner {
 
   init(separator: UInt8) { self.separator = separator }
 
-  /// What separates the fields of `span`: a tab, `|`, `,` or `;`, or 0.
+  /// Whether `byte` is a control character that programs put between fields, since no text has it.
+  ///
+  /// 1 to 3 as Hive and FIX have it, 28 to 31 as ASCII means it: the lower is the outer one of Hive's, the
+  /// higher the inner one of ASCII's.
+  static func isControlSeparator(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x01...0x03, 0x1C...0x1F: true
+    default: false
+    }
+  }
+
+  /// What separates the fields of `span`: a control character, a tab, `|`, `,`, `;`, `^`, `~` or `#`, or 0.
   static func separator(of span: Span<UInt8>) -> UInt8 {
     var counts: (tab: Int, bar: Int, comma: Int, semicolon: Int) = (0, 0, 0, 0)
+    var others: (caret: Int, tilde: Int, number: Int) = (0, 0, 0)
+    var control: UInt8 = 0xFF
     var index = 0
     while index < min(span.count, 1024), span[index] != 0x0A {
       let isTight = index + 1 < span.count && span[index + 1] != 0x20
       switch span[index] {
+      case 0x01...0x03, 0x1C...0x1F: control = min(control, span[index])
+      case 0x5E: others.caret += 1
+      case 0x7E: others.tilde += 1
+      // Not that of `&#51;`.
+      case 0x23 where isTight && index > 0 && span[index - 1] != 0x26: others.number += 1
       case 0x09: counts.tab += 1
       case 0x7C: counts.bar += 1
       case 0x2C where isTight: counts.comma += 1
@@ -53,10 +71,16 @@ struct DelimitedScanner {
       }
       index += 1
     }
+    if control != 0xFF { return control }
     if counts.tab > 0 { return 0x09 }
     if counts.bar > 0 { return 0x7C }
     if counts.comma > 1 { return 0x2C }
-    return counts.semicolon > 1 ? 0x3B : 0
+    if counts.semicolon > 1 { return 0x3B }
+    // Text with brackets is none of these either.
+    guard counts.comma >= 0 else { return 0 }
+    if others.caret > 1 { return 0x5E }
+    if others.tilde > 1 { return 0x7E }
+    return others.number > 1 ? 0x23 : 0
   }
 
   /// Reads all fields; with `onlyWorthwhile` a text of words keeps only those that help.
@@ -118,7 +142,7 @@ struct DelimitedScanner {
       if self.separator != 0 ? byte == self.separator : self.isSeparator(byte) { break }
       let isNext = index + 1 < span.count
       if byte == 0x3D || byte == 0x3A, isNext, token.name == nil,
-        Self.isName(span, start..<index, mark: byte)
+        Self.isName(span, start..<index, mark: byte), !self.isPadding(span, start, index)
       {
         var value = DelimitedToken(line: token.line, place: token.place, range: index..<index)
         if let end = self.whole(span, index + 1, &value) {
@@ -133,6 +157,14 @@ struct DelimitedScanner {
     let valueStart = token.name.map { $0.upperBound + 1 } ?? start
     token.range = valueStart..<max(index, valueStart)
     return max(index, start + 1)
+  }
+
+  /// Whether the `=` at `index` fills up base64 that began at `start`, and the field ends behind it.
+  private func isPadding(_ span: Span<UInt8>, _ start: Int, _ index: Int) -> Bool {
+    var end = index
+    while end < span.count, end - index < 2, span[end] == 0x3D { end += 1 }
+    guard end > index, index - start >= 10, (end - start) & 3 == 0 else { return false }
+    return end == span.count || self.isSeparator(span[end]) || span[end] == 0x0A
   }
 
   /// Takes a quoted field, or JSON text, in one piece.
@@ -196,6 +228,8 @@ struct DelimitedScanner {
     token.isWorthwhile =
       token.name.map { _ in DelimitedToken.isTelling(span, token.range) } ?? false
       || DelimitedToken.couldHoldLayer(span, token.range)
+      || self.separator != 0 && DelimitedToken.isLongNumber(span, token.range)
+      || Self.isControlSeparator(self.separator) && Self.hasFields(span, token.range)
   }
 
   /// Whether `range` could be a name before `mark`.
@@ -214,6 +248,11 @@ struct DelimitedScanner {
 
   /// Whether what follows a `:` shows that it belongs to a URL, not to a name.
   private static func isTime(_ span: Span<UInt8>, _ index: Int) -> Bool { span[index] == 0x2F }
+
+  /// Whether there are fields inside a field.
+  private static func hasFields(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    range.contains { Self.isControlSeparator(span[$0]) }
+  }
 
   private static func hasQuote(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
     range.contains { span[$0] == 0x22 }

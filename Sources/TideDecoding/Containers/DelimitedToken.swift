@@ -20,7 +20,7 @@ extension DelimitedToken {
     for index in range { classes |= table[Int(span[index])] }
     let seen = ByteClasses(rawValue: classes)
     if seen.contains(.percent) { return Self.hasEscape(span, range) }
-    if range.count < 14 { return false }
+    if range.count < 14 { return range.count >= 11 && Self.isShortDigits(seen, range.count) }
     if seen.isSubset(of: .base64) {
       // Words are of one case, with a capital at most; dates and numbers have separators.
       if seen == .digit { return true }
@@ -30,6 +30,21 @@ extension DelimitedToken {
     // A token of three parts, or a URL with a query.
     if seen.isSubset(of: .base64.union(.dot)) { return Self.begins(span, range, with: "eyJ") }
     return seen.contains([.slash, .equals]) && range.contains { span[$0] == 0x3F }
+  }
+
+  /// Whether it is an integer that an identifier or half of a position may be.
+  static func isLongNumber(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    var digits = range
+    if let first = digits.first, span[first] == 0x2D { digits.removeFirst() }
+    return digits.count >= 7 && digits.allSatisfy { ASCII.isDigit(span[$0]) }
+  }
+
+  /// Whether so few characters may be base64, numerals among letters, or base32, capitals alone.
+  private static func isShortDigits(_ seen: ByteClasses, _ count: Int) -> Bool {
+    let capitals: ByteClasses = [.hexUpper, .otherUpper]
+    guard seen.isSubset(of: .base64), !seen.isDisjoint(with: capitals) else { return false }
+    return seen.contains(.digit) || seen.contains(.equals)
+      || seen.isSubset(of: capitals) && count >= 12
   }
 
   /// Whether this word announces credentials (RFC 9110 §11.4).

@@ -13,7 +13,7 @@ struct NodeList {
   /// Adds a node and says its index.
   @inline(__always)
   @discardableResult
-  mutating func add(_ node: LayerNode, _ budget: inout DecodingBudget) -> Int {
+  mutating func add(_ node: consuming LayerNode, _ budget: inout DecodingBudget) -> Int {
     self.nodes.append(node)
     if self.nodes.count - self.paid >= 256 { self.pay(&budget) }
     return self.nodes.count - 1

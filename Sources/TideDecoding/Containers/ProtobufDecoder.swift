@@ -24,13 +24,16 @@ public struct ProtobufDecoder: LayerDecoder {
     case 0, 1, 2, 3, 5: break
     default: return false
     }
-    if Self.isDeclared(context) { return true }
     switch context.place {
     case .content, .leaf: break
     case .path, .query, .field, .cookie: return false
     }
-    guard shape.count >= 4, shape.first >= 8 else { return false }
-    return !shape.classes.isDisjoint(with: [.control, .high]) || shape.first == 0x0A
+    if shape.count >= 4, shape.first >= 8,
+      !shape.classes.isDisjoint(with: [.control, .high]) || shape.first == 0x0A
+    {
+      return true
+    }
+    return Self.isDeclared(context)
   }
 
   /// The fields of the message that `bytes` are.
@@ -39,13 +42,12 @@ public struct ProtobufDecoder: LayerDecoder {
     _ context: LayerContext,
     _ budget: inout DecodingBudget
   ) -> Layer? {
-    let isDeclared = Self.isDeclared(context)
-    var reader = ProtobufReader(mostNodes: budget.nodes)
+    var reader = ProtobufReader(mostNodes: budget.nodes, within: bytes.count)
     let merit = bytes.withSpan { span -> ProtobufMerit? in
       let range = 0..<span.count
       // JSON under a declared type, or any text that would parse by chance.
-      if !isDeclared, TextLook(span, range).isText,
-        !ProtobufReader.isPrintableMessage(span, range)
+      if TextLook(span, range).isText, !ProtobufReader.isPrintableMessage(span, range),
+        !Self.isDeclared(context)
       {
         return nil
       }
@@ -59,6 +61,7 @@ public struct ProtobufDecoder: LayerDecoder {
       if reader.isFull { _ = budget.refuse(.nodes) }
       return nil
     }
+    let isDeclared = Self.isDeclared(context)
     let isAccepted =
       isDeclared || merit.bits >= Self.acceptedBits
       || merit.hasShortTags && merit.isAscending && (merit.fields >= 2 || merit.bits >= 8)

@@ -26,8 +26,12 @@ struct ProtobufReader {
   private(set) var isFull = false
   private let mostNodes: Int
 
-  /// Begins to read; more than `mostNodes` fields are refused.
-  init(mostNodes: Int) { self.mostNodes = mostNodes }
+  /// Begins to read a message of so many bytes; more than `mostNodes` fields are refused.
+  init(mostNodes: Int, within count: Int) {
+    self.mostNodes = mostNodes
+    // Growing by doubling would move all nodes of a long one again and again.
+    if count >= 16 << 10 { self.nodes.reserveCapacity(min(count / 16, mostNodes)) }
+  }
 
   /// Reads `range` as a message; nil, with no node left behind, if it is none.
   mutating func message(
@@ -182,7 +186,8 @@ struct ProtobufReader {
     merit.bits += max(0, 8 - (Int.bitWidth - (end - position).leadingZeroBitCount))
     position = range.upperBound
     let look = TextLook(span, range)
-    if range.isEmpty || look.isText && !Self.isPrintableMessage(span, range) {
+    let mayBeMessage = Self.isPrintableMessage(span, range) || Self.isShortMessage(span, range)
+    if range.isEmpty || look.isText && !mayBeMessage {
       merit.bits += min(range.count, 64)
       self.add(field, range, .verbatim, .text)
       return true
@@ -208,6 +213,14 @@ struct ProtobufReader {
   /// printable throughout, but for a line feed at its very beginning.
   static func isPrintableMessage(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
     range.count > 32 && span[range.lowerBound] == 0x0A && span[range.lowerBound + 1] >= 0x20
+  }
+
+  /// Whether text inside a message may be one that holds a string of 9, 10 or 13 bytes and nothing else:
+  /// those counts are white space.
+  private static func isShortMessage(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard range.count > 10, span[range.lowerBound] == 0x0A else { return false }
+    let count = span[range.lowerBound + 1]
+    return [0x09, 0x0A, 0x0D].contains(count) && range.count == 2 + Int(count)
   }
 
   /// Reads `range` as packed numbers: two or more that are all plausible.

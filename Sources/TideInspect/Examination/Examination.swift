@@ -11,7 +11,8 @@ struct Examination {
   let scanner: NeedleScanner?
   let part: Part
   private(set) var budget: DecodingBudget
-  private let glances: DecoderGlances
+  private let context: InspectionContext
+  private var glances: DecoderGlances
   private var isDeep = false
 
   /// Leaves that are shorter hold no layer.
@@ -20,7 +21,9 @@ struct Examination {
   init(_ context: InspectionContext, _ part: Part, _ budget: DecodingBudget) {
     self.plan = context.plan
     self.scanner = context.scanner
-    self.glances = context.glances
+    self.context = context
+    // Until it examines something.
+    self.glances = DecoderGlances([])
     self.part = part
     self.budget = budget
   }
@@ -36,6 +39,11 @@ struct Examination {
   ///     by was searched then.
   /// - Returns: the part with all that was seen in it.
   mutating func examine(_ bytes: Bytes, searchesPart: Bool = true) -> Specimen {
+    self.glances = self.context.takeGlances()
+    defer {
+      self.context.giveBack(self.glances)
+      self.glances = DecoderGlances([])
+    }
     let specimen = self.examine(
       bytes,
       self.part.context(keys: self.plan.payloadKeys),
@@ -99,7 +107,7 @@ struct Examination {
         self.isDeep = true
         return
       }
-      var opened = Specimen.OpenedLayer(
+      let opened = Specimen.OpenedLayer(
         layer,
         decoder,
         LayerPlaces(
@@ -110,11 +118,11 @@ struct Examination {
         context
       )
       self.examineLeaves(
-        &opened,
+        opened,
         specimen,
         context,
         surroundings,
-        isBinary: shape.classes.contains(.control)
+        isBinary: shape.classes.contains(.control) || Decoders.isBinary(layer.decoder)
       )
       let isTelling = opened.children.values.contains { $0.hasMatches }
       if layer.isCertain || isTelling {
@@ -131,7 +139,7 @@ struct Examination {
   /// In binary what stands beside a leaf says nothing of it: a tag may be a letter, a length a digit. There
   /// every leaf is searched by itself.
   private mutating func examineLeaves(
-    _ opened: inout Specimen.OpenedLayer,
+    _ opened: Specimen.OpenedLayer,
     _ specimen: Specimen,
     _ context: LayerContext,
     _ surroundings: Surroundings,
@@ -146,54 +154,76 @@ struct Examination {
     let way = self.glances.way(inner.around)
     let encoding = surroundings.encoding + layer.names
     let isCoding = !layer.names.isEmpty
+    var survey = LeafSurvey()
+    survey.reserve(layer.nodes.count)
+    var finder = LeafFinder(
+      isCoding ? nil : self.scanner,
+      self.plan,
+      self.part,
+      layer,
+      specimen.bytes,
+      isBinary: isBinary
+    )
+    if isBinary, !isCoding { specimen.hasNeedle = !finder.isWithoutNeedles }
     for index in layer.nodes.indices {
-      let node = layer.nodes[index]
-      let isWritten: Bool
-      let value: Bytes
-      switch node.content {
+      let isVerbatim: Bool
+      let shape: Shape
+      let isFound: Bool
+      switch layer.nodes[index].content {
       case .group: continue
       case .verbatim:
-        guard node.range.count >= (isBinary ? 3 : Self.shortest) else { continue }
-        isWritten = !isBinary
-        value = specimen.bytes.slice(node.range)
-      case .value(let bytes):
-        guard !bytes.isEmpty else { continue }
-        isWritten = false
-        value = bytes
+        survey.add(index)
+        isVerbatim = true
+        let range = layer.nodes[index].range
+        // Shorter ones hold nothing, whoever looks.
+        guard range.count >= 3 else { continue }
+        shape = specimen.bytes.withSpan { Shape($0, range) }
+        isFound = isBinary && finder.mayMatch(verbatim: range, specimen.bytes, shape)
+      case .value(let value):
+        survey.add(index)
+        isVerbatim = false
+        guard !value.isEmpty else { continue }
+        shape = Shape(value)
+        isFound = isCoding || finder.mayMatch(value, shape)
       }
+      survey.note(shape, index)
+      if isVerbatim, !isBinary, shape.count < Self.shortest { continue }
       var decoders: UInt64 = 0
-      switch node.form {
-      case .text, .bytes:
-        if value.count >= Self.shortest {
-          decoders = self.glances.mask(Shape(value), inner, way: way)
+      if shape.count >= Self.shortest {
+        switch layer.nodes[index].form {
+        case .text, .bytes: decoders = self.glances.mask(shape, inner, way: way)
+        case .number, .varint, .fixed32, .fixed64, .float32, .float64: break
         }
-      case .number, .varint, .fixed32, .fixed64, .float32, .float64: break
       }
-      guard decoders != 0 || !isWritten else { continue }
+      guard decoders != 0 || isFound || isCoding else { continue }
+      guard let value = layer.nodes[index].value(in: specimen.bytes) else { continue }
       let around = Surroundings(
         encoding: encoding,
         place: .leaf(opened.places, index),
-        searches: !isWritten,
+        searches: isFound,
         isInspected: !isCoding
       )
       guard decoders != 0 || isCoding else {
         // Too short to hold a layer: all that is left to do is to search it.
         let child = Specimen(value, encoding: around.encoding)
         self.search(child, around)
-        // Of a container they see it among its siblings.
-        if isCoding { self.inspectLeaves(child, inner, around) }
-        if !child.matches.isEmpty || isCoding { opened.children[index] = child }
+        if !child.matches.isEmpty { opened.children[index] = child }
         continue
       }
       let child = self.examine(value, inner, around, decoders)
       if child.layer != nil || child.hasMatches || isCoding { opened.children[index] = child }
     }
+    opened.survey = survey
   }
 
   // MARK: Searching
 
   private func search(_ specimen: Specimen, _ surroundings: Surroundings) {
-    guard self.plan.mayMatch(specimen.bytes, self.part, self.scanner) else { return }
+    let hasHit =
+      specimen.hasNeedle ?? specimen.bytes.withSpan { self.scanner?.hasHit(in: $0) ?? false }
+    let triggers = self.plan.inspectors(self.part.direction, self.part.location)
+    guard hasHit || specimen.bytes.withSpan({ span in triggers.contains { $0.mayMatch(span) } })
+    else { return }
     let places: Places =
       if let opened = specimen.layer {
         .layer(opened.places)
@@ -201,7 +231,9 @@ struct Examination {
         .one(surroundings.place)
       }
     var strand = Strand(self.part, self.plan, places)
-    specimen.matches = strand.receive(specimen.bytes, isFinal: true, self.scanner)
+    // Where the automaton saw nothing it need not look again.
+    let scanner = hasHit ? self.scanner : nil
+    specimen.matches = strand.receive(specimen.bytes, isFinal: true, scanner)
   }
 
   private mutating func inspectLeaves(
@@ -221,7 +253,8 @@ struct Examination {
       specimen.layer?.layer,
       encoding: specimen.encoding,
       outerPlace: surroundings.place,
-      opened: Set(specimen.layer?.children.filter { $0.value.layer != nil }.keys.map { $0 } ?? [])
+      opened: Set(specimen.layer?.children.filter { $0.value.layer != nil }.keys.map { $0 } ?? []),
+      survey: specimen.layer?.survey ?? LeafSurvey(only: specimen.bytes)
     )
     for index in inspectors {
       var sink = LeafSink()
@@ -263,15 +296,23 @@ struct Examination {
     target.matches.insert(match, at: place)
   }
 
+  private func isDigestInBinary(_ match: Match) -> Bool {
+    guard case .needle(let index) = match.source else { return false }
+    return self.plan.needles.needles[index].layer.digestText == .bytes
+  }
+
   /// Removes what was seen in bytes as they are where it was also seen inside: a leaf in base64 is found
   /// by the base64 of the value and by the value itself.
   private func dropShadowed(_ specimen: Specimen) {
-    guard let opened = specimen.layer, !specimen.matches.isEmpty, !opened.children.isEmpty else {
-      return
-    }
+    if specimen.matches.isEmpty { return }
+    guard let opened = specimen.layer, !opened.children.isEmpty else { return }
     for (index, child) in opened.children {
       let range = opened.layer.nodes[index].range
-      guard specimen.matches.contains(where: { $0.range.overlaps(range) }) else { continue }
+      let outside = Set(specimen.matches.filter { $0.range.overlaps(range) }.map { Seen($0) })
+      if outside.isEmpty { continue }
+      // A digest's bytes alone are what its hexadecimal digits or base64 stand for: their own needles say
+      // so, and better.
+      child.drop { outside.contains(Seen($0)) && self.isDigestInBinary($0) }
       var seen = Set<Seen>()
       child.collect(&seen)
       if seen.isEmpty { continue }

@@ -66,15 +66,15 @@ final class LayerPlaces {
   let layer: Layer
   private let bytes: Bytes
   private let outer: SpecimenPlace
-  /// Leaves in order of place.
-  private let leaves: [Int]
+  /// Leaves in order of place; worked out where somebody asks for a place.
+  ///
+  /// A group has a place too: what stands between its leaves is its own.
+  private lazy var leaves = self.layer.nodes.indices.filter { !self.layer.nodes[$0].isGroup }
 
   init(_ layer: Layer, _ bytes: Bytes, _ outer: SpecimenPlace) {
     self.layer = layer
     self.bytes = bytes
     self.outer = outer
-    // A group has a place too: what stands between its leaves is its own.
-    self.leaves = layer.nodes.indices.filter { !layer.nodes[$0].isGroup }
   }
 
   /// The leaf at `position`, or the last one before it.

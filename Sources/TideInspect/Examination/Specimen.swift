@@ -11,17 +11,21 @@ final class Specimen {
   let encoding: [String]
   /// What was seen in these bytes as they are, in order of place.
   var matches: [Match] = []
+  /// Whether there is a needle in these bytes; nil until the automaton ran over all of them.
+  var hasNeedle: Bool?
   /// What the bytes opened as; nil if nothing opened them.
   var layer: OpenedLayer?
 
   /// A layer, who opened it, and what its leaves are.
-  struct OpenedLayer {
+  final class OpenedLayer {
     let layer: Layer
     let decoder: any LayerDecoder
     let places: LayerPlaces
     /// In which it was opened.
     let context: LayerContext
     var children: [Int: Specimen]
+    /// What its leaves look like.
+    var survey = LeafSurvey()
 
     init(
       _ layer: Layer,

@@ -1,4 +1,5 @@
 import TideCore
+import TideDecoding
 
 /// Finds lists of what is installed: three or more packages that many phones have, or any three under a
 /// name that says so.
@@ -24,11 +25,16 @@ struct AppListInspector: LeafInspector {
   func inspect(_ leaves: Leaves, _ sink: inout LeafSink) {
     var known: [Package] = []
     var listed: [Package] = []
-    let topics = leaves.topics
-    for position in 0..<leaves.count {
-      let isListed = topics[position].contains(.packages)
-      let leaf = leaves[position]
-      guard leaf.value.count >= 6, isListed || Self.beginsLikePackage(leaf.value) else { continue }
+    // Most layers have neither.
+    let told = Set(leaves.leaves(about: .packages).lazy.map(\.leaf.index))
+    let candidates = told.isEmpty ? leaves.survey.dotted : leaves.survey.leaves
+    for index in candidates {
+      let isListed = told.contains(index)
+      guard isListed || leaves.withValue(of: index, { Self.beginsLikePackage($0, $1) }) else {
+        continue
+      }
+      let leaf = leaves.leaf(index)
+      guard leaf.value.count >= 6 else { continue }
       for package in Self.packages(in: leaf) {
         guard known.count < Self.most, listed.count < Self.most else { break }
         if isListed { listed.append(package) }
@@ -63,9 +69,13 @@ struct AppListInspector: LeafInspector {
   ]
   .map { Array($0.utf8) }
 
-  private static func beginsLikePackage(_ value: Bytes) -> Bool {
-    guard let first = value.first, first &- 0x61 < 26 else { return false }
-    return self.heads.contains { value.starts(with: $0) }
+  private static func beginsLikePackage(_ span: Span<UInt8>, _ form: LayerNode.Form) -> Bool {
+    guard span.count >= 6, span[0] &- 0x61 < 26, span[2] == 0x2E || span[3] == 0x2E else {
+      return false
+    }
+    return self.heads.contains { head in
+      head.indices.allSatisfy { head[$0] == span[$0] }
+    }
   }
 
   /// The names in reverse DNS order in a leaf, separated by what no name has.

@@ -48,6 +48,14 @@ struct Coordinate {
     }
   }
 
+  /// Whether it has as many places as a position has; of a number that is one, zeros at the end are not written.
+  var isPrecise: Bool {
+    switch self.form {
+    case .degrees(let places, _): places >= Self.fewestPlaces
+    case .scaled, .zigzag, .complement: true
+    }
+  }
+
   // MARK: Degrees
 
   /// The fewest places of a position; with fewer it is a town.
@@ -55,18 +63,19 @@ struct Coordinate {
   /// Doubles in full have 14 at most; longer ones are no numbers of anybody's.
   private static let mostPlaces = 17
 
-  /// The decimal numbers with three places or more in text, in order, of which `isWanted`; `most` at most.
+  /// The decimal numbers with `fewest` places or more in text, in order, of which `isWanted`; `most` at most.
   ///
   /// A number that goes on with a dot or a letter is a version, an address or a drawing; but `N`, `S`, `E`
   /// and `W` beside it are its sign.
   static func decimals(
     _ span: Span<UInt8>,
     most: Int,
+    fewest: Int = Self.fewestPlaces,
     where isWanted: (Double) -> Bool
   ) -> [Coordinate] {
     var found: [Coordinate] = []
     var index = 1
-    while index + Self.fewestPlaces < span.count, found.count < most {
+    while index + fewest < span.count, found.count < most {
       guard span[index] == 0x2E, ASCII.isDigit(span[index - 1]) else {
         index += 1
         continue
@@ -74,16 +83,23 @@ struct Coordinate {
       let dot = index
       index += 1
       while index < span.count, ASCII.isDigit(span[index]) { index += 1 }
-      guard let number = self.decimal(span, dot, index), isWanted(number.value) else { continue }
+      guard let number = self.decimal(span, dot, index, fewest), isWanted(number.value) else {
+        continue
+      }
       found.append(number)
     }
     return found
   }
 
   /// The number around a dot, whose places end at `end`; nil if it is none, or a part of something.
-  private static func decimal(_ span: Span<UInt8>, _ dot: Int, _ end: Int) -> Coordinate? {
+  private static func decimal(
+    _ span: Span<UInt8>,
+    _ dot: Int,
+    _ end: Int,
+    _ fewest: Int
+  ) -> Coordinate? {
     let places = end - dot - 1
-    guard (self.fewestPlaces...self.mostPlaces).contains(places) else { return nil }
+    guard (fewest...self.mostPlaces).contains(places) else { return nil }
     var start = dot
     while start > 0, ASCII.isDigit(span[start - 1]) {
       start -= 1
@@ -150,6 +166,12 @@ struct Coordinate {
       let (sum, isOverToo) = product.addingReportingOverflow(UInt64(span[index] &- 0x30))
       if isOver || isOverToo { return [] }
       unsigned = sum
+    }
+    switch form {
+    case .text, .number, .float32, .float64, .bytes:
+      // 180 degrees in the finest unit; a time in milliseconds is far beyond.
+      if unsigned > 1_800_000_000 { return [] }
+    case .varint, .fixed32, .fixed64: break
     }
     var found: [Coordinate] = []
     let range = 0..<span.count

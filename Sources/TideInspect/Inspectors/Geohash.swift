@@ -2,6 +2,8 @@ import TideCore
 
 /// Geohashes: base 32 digits, each five bits of longitude and latitude by turns.
 enum Geohash {
+  /// The digits of a position: six are a cell of 1.2 km by 600 m.
+  static let counts = 6...12
   private static let alphabet = Array("0123456789bcdefghjkmnpqrstuvwxyz".utf8)
 
   /// The middle of the cell; nil if it is no geohash.
@@ -65,10 +67,10 @@ enum Geohash {
 
 /// The first digits of the geohashes around some positions: a test that most words fail.
 struct GeohashPrefixes {
-  /// The fewest digits of a position: six are a cell of 1.2 km by 600 m.
-  private static let counts = 6...12
   /// Four digits, in lower case, as one number.
   private let prefixes: Set<UInt32>
+  /// One bit for each that `bit` gives, so that most words need no look into the set.
+  private let filter: [UInt64]
 
   init(around positions: [Position]) {
     var prefixes = Set<UInt32>()
@@ -85,17 +87,20 @@ struct GeohashPrefixes {
       }
     }
     self.prefixes = prefixes
+    var filter = [UInt64](repeating: 0, count: 64)
+    for prefix in prefixes { filter[Self.bit(prefix) >> 6] |= 1 << UInt64(Self.bit(prefix) & 63) }
+    self.filter = filter
   }
 
   /// Whether a whole value may be one.
   func mayBegin(_ span: Span<UInt8>) -> Bool {
-    Self.counts.contains(span.count) && self.isPrefix(span, 0)
+    Geohash.counts.contains(span.count) && self.isPrefix(span, 0)
   }
 
   /// Whether one may begin anywhere.
   func mayBe(in span: Span<UInt8>) -> Bool {
-    guard span.count >= Self.counts.lowerBound else { return false }
-    for index in 0...span.count - Self.counts.lowerBound where self.isPrefix(span, index) {
+    guard span.count >= Geohash.counts.lowerBound else { return false }
+    for index in 0...span.count - Geohash.counts.lowerBound where self.isPrefix(span, index) {
       return true
     }
     return false
@@ -104,6 +109,11 @@ struct GeohashPrefixes {
   private func isPrefix(_ span: Span<UInt8>, _ start: Int) -> Bool {
     var digits: UInt32 = 0
     for index in start..<start + 4 { digits = digits << 8 | UInt32(ASCII.lowercased(span[index])) }
+    let bit = Self.bit(digits)
+    guard self.filter[bit >> 6] & 1 << UInt64(bit & 63) != 0 else { return false }
     return self.prefixes.contains(digits)
   }
+
+  /// One of 4,096 places, by multiplicative hashing.
+  private static func bit(_ digits: UInt32) -> Int { Int((digits &* 0x9E37_79B1) >> 20) }
 }

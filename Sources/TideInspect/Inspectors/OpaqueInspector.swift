@@ -17,18 +17,18 @@ struct OpaqueInspector: LeafInspector {
   let interest = Interest(locations: [.path, .query, .header, .body, .websocket])
 
   /// Fewer bytes say too little.
-  static let fewest = 256
+  static let fewest = LeafSurvey.long
   /// Bit a byte.
   static let threshold = 7.5
   /// What is measured of a longer one: as many from its start as from its middle.
   private static let sample = 64 << 10
 
   func inspect(_ leaves: Leaves, _ sink: inout LeafSink) {
-    for index in 0..<leaves.count {
-      let leaf = leaves[index]
+    for index in leaves.survey.long {
+      let leaf = leaves.leaf(index)
       guard !leaf.isOpened, leaf.value.count >= Self.fewest, Self.isBinary(leaf.value),
         !MediaMagic.isMedia(leaf.value), !Self.isCertificate(leaf.value),
-        !Self.isToken(leaf.value.count, leaves.topics[index], leaves.location),
+        !Self.isToken(leaf.value.count, leaves.topics(of: leaf), leaves.location),
         Self.isRandom(leaf.value)
       else { continue }
       sink.report(

@@ -10,7 +10,7 @@ import TideDecoding
 /// called latitude and longitude.
 struct PositionInspector: LeafInspector {
   static let id = "position"
-  let interest = Interest.everything
+  var interest: Interest { .everything }
 
   /// How far from the profile's position, in metres, a position is still the device's.
   static let radius = 1_000.0
@@ -21,18 +21,15 @@ struct PositionInspector: LeafInspector {
   /// How far two numbers of one position may be apart in text.
   private static let farthest = 40
 
-  private let known: [Position]
-  private let geohashes: GeohashPrefixes
+  private let places: KnownPlaces
+  private var known: [Position] { self.places.positions }
+  private var geohashes: GeohashPrefixes { self.places.geohashes }
 
-  init(_ values: [String]) {
-    let given = values.compactMap { Position(parsing: $0) }
-    self.known = given + given.flatMap(\.shifted)
-    self.geohashes = GeohashPrefixes(around: self.known)
-  }
+  init(_ values: [String]) { self.places = KnownPlaces(values) }
 
   func mayFind(in span: Span<UInt8>) -> Bool {
     if self.known.isEmpty { return false }
-    return !Coordinate.decimals(span, most: 1, where: self.isNearOne).isEmpty
+    return !Coordinate.decimals(span, most: 1, where: { self.isNearOne($0) }).isEmpty
       || self.geohashes.mayBe(in: span)
   }
 
@@ -42,19 +39,19 @@ struct PositionInspector: LeafInspector {
       return
     }
     var singles: [Single] = []
-    for index in 0..<leaves.count {
-      let leaf = leaves[index]
-      let count = leaf.value.count
-      if count < 5 || leaf.isOpened && count > Self.longestOpened { continue }
-      leaf.value.withSpan { span in
-        if self.geohashes.mayBegin(span) { self.geohash(leaf, &sink) }
-        if Self.isNumber(span) {
+    for index in leaves.survey.places {
+      leaves.withValue(of: index) { span, form in
+        if span.count > Self.longestOpened, leaves.isOpened(index) { return }
+        if self.geohashes.mayBegin(span) { self.geohash(leaves.leaf(index), &sink) }
+        if let number = NumberGlance(span) {
           guard singles.count < Self.most else { return }
-          let readings = self.readings(of: leaf, span, where: self.isNearOne)
-          if !readings.isEmpty { singles.append(Single(leaf: leaf, readings: readings)) }
+          if let degrees = number.degrees, !self.places.mayBegin(degrees) { return }
+          let readings = self.readings(span, form) { self.isNearOne($0) }
+          if readings.isEmpty { return }
+          singles.append(Single(leaf: leaves.leaf(index), readings: readings))
         } else {
-          self.pairs(leaf, span, &sink)
-          self.angles(leaf, &sink)
+          self.pairs(leaves, index, span, &sink)
+          if Sexagesimal.mayBe(in: span) { self.angles(leaves.leaf(index), &sink) }
         }
       }
     }
@@ -94,25 +91,14 @@ struct PositionInspector: LeafInspector {
     let isLatitudeFirst: Bool
   }
 
-  private static func isNumber(_ span: Span<UInt8>) -> Bool {
-    guard span.count <= 24 else { return false }
-    for index in 0..<span.count {
-      switch span[index] {
-      case 0x30...0x39, 0x2E: continue
-      case 0x2B, 0x2D: if index > 0 { return false }
-      default: return false
-      }
-    }
-    return true
-  }
-
   private func readings(
-    of leaf: Leaves.Leaf,
     _ span: Span<UInt8>,
+    _ form: LayerNode.Form,
     where isWanted: (Double) -> Bool
   ) -> [Coordinate] {
-    let decimals = Coordinate.decimals(span, most: 1, where: isWanted)
-    return decimals.isEmpty ? Coordinate.scaled(span, leaf.form, where: isWanted) : decimals
+    // A number ends in no zero: 35.6600 is 35.66 then. The other one of the pair shows how it is meant.
+    let decimals = Coordinate.decimals(span, most: 1, fewest: 2, where: isWanted)
+    return decimals.isEmpty ? Coordinate.scaled(span, form, where: isWanted) : decimals
   }
 
   /// Reports two numbers that stand together and are a position of which `certainty` says so.
@@ -145,6 +131,7 @@ struct PositionInspector: LeafInspector {
   ) -> (Pair, Certainty)? {
     for first in a.readings {
       for second in b.readings where first.isWritten(like: second) {
+        guard first.isPrecise || second.isPrecise else { continue }
         for isLatitudeFirst in [true, false] {
           guard a.isLatitude ?? isLatitudeFirst == isLatitudeFirst,
             b.isLatitude ?? !isLatitudeFirst != isLatitudeFirst,
@@ -192,8 +179,15 @@ struct PositionInspector: LeafInspector {
   // MARK: Text
 
   /// Reports `25.056367,121.520610` and the like, in either order.
-  private func pairs(_ leaf: Leaves.Leaf, _ span: Span<UInt8>, _ sink: inout LeafSink) {
-    let numbers = Coordinate.decimals(span, most: Self.most, where: self.isNearOne)
+  private func pairs(
+    _ leaves: Leaves,
+    _ leaf: Int,
+    _ span: Span<UInt8>,
+    _ sink: inout LeafSink
+  ) {
+    let numbers = Coordinate.decimals(span, most: Self.most) { self.isNearOne($0) }
+    guard numbers.count > 1 else { return }
+    let leaf = leaves.leaf(leaf)
     var index = 0
     while index + 1 < numbers.count {
       let first = numbers[index]
@@ -287,20 +281,74 @@ struct PositionInspector: LeafInspector {
     self.known.contains { $0.distance(to: position) <= Self.radius }
   }
 
+  private func isNearOne(_ value: Double) -> Bool { self.places.mayBeHalf(value) }
+
+  private func snapped(_ value: Double, _ isLatitude: Bool) -> Double {
+    let real = [value] + self.known.map { isLatitude ? $0.latitude : $0.longitude }
+    return Position.snapped(value, isLatitude: isLatitude, awayFrom: real)
+  }
+}
+
+/// A number as one glance shows it: digits, dots, a sign in front.
+private struct NumberGlance {
+  /// What stands before its dot, as far as a position goes; nil if there is not one dot.
+  let degrees: Int?
+
+  /// Looks at a leaf; nil if it is no number.
+  init?(_ span: Span<UInt8>) {
+    guard span.count <= 24 else { return nil }
+    var whole = 0
+    var dots = 0
+    for index in 0..<span.count {
+      let byte = span[index]
+      if ASCII.isDigit(byte) {
+        if dots == 0 { whole = min(whole * 10 + Int(byte &- 0x30), 1_000) }
+      } else if byte == 0x2E {
+        dots += 1
+      } else if index > 0 || byte != 0x2B && byte != 0x2D {
+        return nil
+      }
+    }
+    self.degrees = dots == 1 ? whole : nil
+  }
+}
+
+/// The profile's positions.
+///
+/// A class, so that it costs nothing to hand round.
+private final class KnownPlaces: Sendable {
+  let positions: [Position]
+  let geohashes: GeohashPrefixes
+  /// Whether one of the numbers that may be half of a position begins with so many degrees.
+  private let degrees: [Bool]
+
+  init(_ values: [String]) {
+    let given = values.compactMap { Position(parsing: $0) }
+    self.positions = given + given.flatMap(\.shifted)
+    self.geohashes = GeohashPrefixes(around: self.positions)
+    var degrees = [Bool](repeating: false, count: 182)
+    for position in self.positions {
+      for value in [position.latitude, position.longitude] {
+        for near in [value - 0.05, value, value + 0.05] {
+          degrees[min(Int(near.magnitude), 181)] = true
+        }
+      }
+    }
+    self.degrees = degrees
+  }
+
+  /// Whether a number of so many degrees and a fraction, of whatever sign, may be half of a position.
+  func mayBegin(_ degrees: Int) -> Bool { degrees < self.degrees.count && self.degrees[degrees] }
+
   /// Whether a number may be one half of a known position: a test that most numbers fail.
-  private func isNearOne(_ value: Double) -> Bool {
-    for position in self.known
+  func mayBeHalf(_ value: Double) -> Bool {
+    for position in self.positions
     where (position.latitude - value).magnitude < 0.02
       || (position.longitude - value).magnitude < 0.05
     {
       return true
     }
     return false
-  }
-
-  private func snapped(_ value: Double, _ isLatitude: Bool) -> Double {
-    let real = [value] + self.known.map { isLatitude ? $0.latitude : $0.longitude }
-    return Position.snapped(value, isLatitude: isLatitude, awayFrom: real)
   }
 }
 

@@ -13,9 +13,16 @@ struct Sexagesimal {
   /// The sign for degrees in UTF-8 (U+00B0).
   private static let sign: (UInt8, UInt8) = (0xC2, 0xB0)
 
+  /// Whether there is a degree sign in text that is not too long; a glance.
+  static func mayBe(in span: Span<UInt8>) -> Bool {
+    guard span.count <= self.longest else { return false }
+    for index in 0..<span.count where span[index] == self.sign.0 { return true }
+    return false
+  }
+
   /// Those in text, in order.
   static func all(_ text: Bytes) -> [Sexagesimal] {
-    guard text.count <= self.longest, text.contains(self.sign.0) else { return [] }
+    guard text.withSpan({ self.mayBe(in: $0) }) else { return [] }
     let bytes = text.array
     var found: [Sexagesimal] = []
     var index = 1

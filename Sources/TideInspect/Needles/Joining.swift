@@ -8,7 +8,7 @@ enum Joining {
   ]
   /// Of a pair, one is of these: what every device has and most programs ask for.
   private static let leading = ["imei", "android_id", "wifi_mac"]
-  private static let separators = ["", ":", "-", "_", "|", ","]
+  private static let separators = ["", ":", "-", "_", "|", ",", "#", ";", "&"]
 
   /// The pairs of a device's identifiers in either order, and IMEI, Android id and MAC in any.
   static func subjects(of values: [NeedleValue]) -> [Subject] {

@@ -49,9 +49,6 @@ struct Needle {
       guard self.before.allows(Neighbour.before(span, start)),
         self.after.allows(after: end, in: span)
       else { return nil }
-      // A digest's bytes alone are what hexadecimal digits or base64 stood for: their own needles say
-      // so, and better.
-      if self.layer.digestText == .bytes, start == 0, end == span.count { return nil }
       return start..<end
     case .exact:
       let isWhole = self.isWhole { index in

@@ -24,9 +24,7 @@ extension NeedleLayer {
       layers.append(.hex)
     case .binary:
       guard isLong else { return [] }
-      layers = [.exact, .hex]
-      // Numbers are in messages that have binary numbers; base64 is for bytes.
-      guard case .coded(_, .bytes) = use.spelling else { return layers }
+      layers = [.exact, .hex, .base32]
     }
     if use.reach.contains(.encoded) {
       for offset in 0..<3 {

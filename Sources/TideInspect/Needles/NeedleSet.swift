@@ -26,4 +26,9 @@ struct NeedleSet: Sendable {
     self.notes = builder.notes
     self.database = builder.entries.isEmpty ? nil : try NeedleDatabase(builder.entries, cache)
   }
+
+  /// A profile's value of this kind; nil if there is none.
+  func subject(_ kind: FindingKind, _ canonical: Bytes) -> Subject? {
+    self.values.first { $0.kind == kind && $0.canonical == canonical }?.subject
+  }
 }

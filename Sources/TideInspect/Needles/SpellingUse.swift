@@ -73,12 +73,15 @@ struct SpellingUse: Hashable {
     if kind == .imei, count >= 15 {
       // 14 digits of a value that we know, with no digit on either side, are no accident.
       uses.append(.deep(.prefix(14)))
-      uses += self.coded(.prefix(14), [.packed(.swapped), .packed(.straight)])
+      uses += self.coded(.prefix(14), [.packed(.swapped), .packed(.straight), .reversed])
     }
     if kind == .imei, count == 15 {
       for separator in separators {
         for groups in [[2, 6, 6, 1], [2, 6, 7], [6, 2, 6, 1], [8, 6, 1]] {
-          uses.append(.plain(.grouped(groups, separator: separator, isUpper: false)))
+          let spelling = Spelling.grouped(groups, separator: separator, isUpper: false)
+          // As it is printed, and as some programs then hash it.
+          let isUsual = separator == 0x2D && groups == [2, 6, 6, 1]
+          uses.append(isUsual ? .hashed(spelling) : .plain(spelling))
         }
       }
     }
@@ -145,7 +148,7 @@ struct SpellingUse: Hashable {
       ]
     }
     uses += [
-      self.plain(.grouped([4, 4, 4], separator: 0x2E, isUpper: false)),
+      self.hashed(.grouped([4, 4, 4], separator: 0x2E, isUpper: false)),
       self.plain(.grouped(pairs, separator: 0x2E, isUpper: false)),
       self.plain(.grouped(pairs, separator: 0x20, isUpper: false)),
       self.plain(.grouped(pairs, separator: 0x5F, isUpper: false)),

@@ -23,12 +23,14 @@ extension InspectionContext {
       guard let result = self.replace(piece.bytes, piece.part, &order) else { return nil }
       if result.changes.isEmpty { continue }
       switch piece.place {
-      case .authority: return nil
+      case .fixed: return nil
       case .field(let index):
         if head.fields.isNamed("host", at: index) { return nil }
         values[index] = result.bytes
       case .target(let range):
-        guard !result.changes.contains(where: { $0.range.overlaps(authority) }) else { return nil }
+        guard !result.changes.contains(where: { $0.range.overlaps(authority) }),
+          Self.keepsSegments(piece.bytes, result.bytes, piece.part.location)
+        else { return nil }
         target.replaceSubrange(range, with: result.bytes)
       }
       changes += result.changes
@@ -69,6 +71,18 @@ extension InspectionContext {
     )
   }
 
+  /// Whether a path still has its segments: what is in base64 (RFC 4648 §4) may have gained a slash.
+  private static func keepsSegments(
+    _ before: Bytes,
+    _ after: Bytes,
+    _ location: FindingLocation
+  ) -> Bool {
+    guard location == .path else { return true }
+    // RFC 3986 §3.3: what ends a segment, and what ends the path.
+    func ends(_ path: Bytes) -> [UInt8] { path.filter { $0 == 0x2F || $0 == 0x3F || $0 == 0x23 } }
+    return ends(before) == ends(after)
+  }
+
   /// Whether a signature stands over what was changed in a head.
   ///
   /// One in the query is taken to stand over the target, one in a field over the target and the fields,
@@ -100,7 +114,9 @@ extension InspectionContext {
     var values: [Int: Bytes] = [:]
     for piece in HeadPart.all(of: trailers, direction, isTrailer: true) {
       guard let result = self.replace(piece.bytes, piece.part, &order) else { return nil }
-      if case .field(let index) = piece.place { values[index] = result.bytes }
+      if result.changes.isEmpty { continue }
+      guard case .field(let index) = piece.place else { return nil }
+      values[index] = result.bytes
       changes += result.changes
     }
     guard order.isComplete else { return nil }

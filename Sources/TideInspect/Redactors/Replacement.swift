@@ -22,7 +22,9 @@ extension InspectionPlan {
     let subject: Subject? =
       switch match.source {
       case .needle(let index): self.needles.values[self.needles.needles[index].value].subject
-      case .inspector, .leafInspector: Subject(match.kind, match.value.text)
+      case .inspector, .leafInspector:
+        // What the profile knows has one pseudonym, whoever saw it.
+        self.needles.subject(match.kind, match.value) ?? Subject(match.kind, match.value.text)
       }
     guard let pseudonym = subject.flatMap({ self.pseudonyms.pseudonym(match.kind, $0) }),
       let written = Replacement.bytes(for: match, in: bytes, with: pseudonym, self.needles)

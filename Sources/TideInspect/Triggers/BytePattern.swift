@@ -1,3 +1,6 @@
+import TideCore
+import TideDecoding
+
 /// A sequence of byte sets, compiled for searching.
 ///
 /// Where the sequence has a place for one byte alone, that byte is looked for, a block at a time.
@@ -36,6 +39,8 @@ struct BytePattern: Sendable {
   /// For each byte, the places that allow it: bit 0 is the first place.
   private let places: [UInt32]
   private let anchor: Anchor?
+  /// Sets of classes of bytes, of each of which an occurrence has one at least.
+  private let classes: [ByteClasses]
 
   init(_ sequence: [ByteSet]) {
     self.count = sequence.count
@@ -43,6 +48,21 @@ struct BytePattern: Sendable {
       sequence.indices.reduce(0) { sequence[$1].contains(byte) ? $0 | 1 << UInt32($1) : $0 }
     }
     self.anchor = Self.anchor(of: sequence)
+    let classes = Set(sequence.map { Self.classes(of: $0).rawValue })
+    self.classes = classes.sorted().map { ByteClasses(rawValue: $0) }
+  }
+
+  /// Whether a run of this shape may have an occurrence; a glance.
+  func isPossible(_ shape: Shape) -> Bool {
+    guard shape.count >= self.count else { return false }
+    // Of longer runs the shape has not seen all bytes.
+    guard shape.isWhole else { return true }
+    for classes in self.classes where shape.classes.isDisjoint(with: classes) { return false }
+    return true
+  }
+
+  private static func classes(of set: ByteSet) -> ByteClasses {
+    Shape(Bytes((0...UInt8.max).filter { set.contains($0) })).classes
   }
 
   /// The first occurrence in `span` that begins at or after `position`.

@@ -1,3 +1,5 @@
+import TideDecoding
+
 /// Bytes that stand in every match of an inspector, and in little else.
 ///
 /// Each sequence names the bytes allowed at each of its places: an address's first three are
@@ -41,6 +43,18 @@ struct TriggerGroup: Sendable {
   func mayMatch(_ span: Span<UInt8>) -> Bool {
     if self.patterns.isEmpty { return true }
     for pattern in self.patterns where pattern.first(in: span, from: 0) != nil { return true }
+    return false
+  }
+
+  /// Whether a match is possible in `span`, of which `shape` is what a glance showed.
+  func mayMatch(_ span: Span<UInt8>, _ shape: Shape) -> Bool {
+    if self.patterns.isEmpty { return true }
+    for index in self.patterns.indices
+    where self.patterns[index].isPossible(shape)
+      && self.patterns[index].first(in: span, from: 0) != nil
+    {
+      return true
+    }
     return false
   }
 

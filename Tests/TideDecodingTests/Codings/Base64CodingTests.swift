@@ -36,6 +36,20 @@ import TideDecoding
     #expect(value(self.coding, Bytes(text)) == nil)
   }
 
+  @Test(
+    "Few bytes and binary messages open without certainty",
+    arguments: [
+      ("mBlhc2IVdg==", "98196173621576"), ("mBlhc2IVdhY", "9819617362157616"),
+      ("TgBvADEA", "4e006f003100"),
+      ("CAISDAoIYXBwLnBpZXIQWRoaGhglQjAl", "0802120c0a086170702e7069657210591a1a1a1825423025"),
+    ]
+  )
+  func binary(text: String, digits: String) throws {
+    let opened = try #require(layer(self.coding, Bytes(text)))
+    #expect(!opened.isCertain)
+    #expect(value(self.coding, Bytes(text)) == (try unhex(digits)))
+  }
+
   @Test("Lines stay as long as they were, with their line ends, and padding stays")
   func lines() throws {
     let long = Bytes(String(repeating: "{\"imei\":\"490154203237518\"}", count: 5))

@@ -91,6 +91,41 @@ import TideDecoding
     #expect(try replaced(self.coding, zeroed, by: self.text, keys: [zeroKey]) == zeroed)
   }
 
+  @Test("What shows itself only once it is unpacked opens too, with the vector in front of it")
+  func unmarked() throws {
+    let key = try self.payloadKey("AES-256-CBC-PKCS7", 32)
+    let vector = Array(UInt8(100)..<116)
+    for plain in [
+      Gzip.encode(self.text, format: .raw), Brotli.encode(self.text),
+      Bytes(self.text.flatMap { [$0, 0] }), Bytes(self.text.map { $0 ^ 0x5A }),
+    ] {
+      let written = Bytes(
+        vector
+          + (try BlockCipher.aes256.encrypt(
+            self.padded(plain, 16),
+            key: key.key,
+            chaining: .cbc(iv: vector)
+          ).array)
+      )
+      #expect(value(self.coding, written, keys: [key]) == plain)
+      #expect(layer(self.coding, written, keys: [key])?.isCertain == true)
+      #expect(try replaced(self.coding, written, by: plain, keys: [key]) == written)
+    }
+  }
+
+  @Test("Six bytes alone in a block are told by two of padding")
+  func short() throws {
+    let key = try self.payloadKey("DES-ECB", 8)
+    let address = Bytes([0xE4, 0x34, 0xF1, 0x2F, 0x5B, 0x17])
+    let written = try BlockCipher.des.encrypt(
+      self.padded(address, 8),
+      key: key.key,
+      chaining: .ecb
+    )
+    #expect(value(self.coding, written, keys: [key]) == address)
+    #expect(layer(self.coding, written, keys: [key])?.isCertain == false)
+  }
+
   @Test("Without padding only whole blocks can be written")
   func unpadded() throws {
     let key = try self.payloadKey("AES-128-ECB-NONE", 16)

@@ -13,6 +13,7 @@ import TideDecoding
       ("7b22696d6569223a22343930227d", "{\"imei\":\"490\"}"),
       ("7B22696D6569223A2234393031227D30", "{\"imei\":\"4901\"}0"),
       ("666f6f6261722d666f6f626172", "foobar-foobar"),
+      ("4237333745304432", "B737E0D2"),
     ]
   )
   func opens(text: String, expected: String) throws {
@@ -35,6 +36,12 @@ import TideDecoding
     #expect(value(self.coding, Bytes(text)) == nil)
   }
 
+  @Test("UTF-16 in hexadecimal digits that are all numerals opens")
+  func wide() throws {
+    let text: Bytes = "003400390030003100350034"
+    #expect(value(self.coding, text) == (try unhex(text.text)))
+  }
+
   @Test("Binary in hexadecimal opens without certainty")
   func binary() throws {
     let text: Bytes = "1f2e3d4c5b6a79880011223344556677ff"
@@ -54,6 +61,7 @@ import TideDecoding
     for (text, expected) in [
       ("MZXW6YTBOJTG633CMFZGM33PMJQXE===", "foobarfoobarfoobar"),
       ("mzxw6ytbojtg633cmfzgm33pmjqxe", "foobarfoobarfoobar"),
+      ("GYZTCZTFGMZDA===", "631fe320"), ("gyztcztfgmzda", "631fe320"),
     ] {
       #expect(value(self.coding, Bytes(text)) == Bytes(expected))
       let changed = try replaced(self.coding, Bytes(text), by: "490154203237518")
@@ -67,6 +75,7 @@ import TideDecoding
     arguments: [
       "abcdefghijklmnop", "internationalization", "234567234567234567",
       "d41d8cd98f00b204e9800998ecf8427e", "MZXW6YTBOJTG633C=", "MZXW6YTB", "CONNECTIONTIMEOUTS",
+      "DISCONNECTED", "CONNECTIVITY", "notification",
     ]
   )
   func nearMisses(text: String) {

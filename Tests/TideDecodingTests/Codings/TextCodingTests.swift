@@ -36,6 +36,16 @@ import TideDecoding
     #expect(value(self.coding, "abc") == nil)
   }
 
+  @Test("Fields that are escaped each by itself are not read as one text")
+  func fields() {
+    #expect(value(self.coding, "2,sync,%28%2C,ok") == nil)
+    #expect(value(self.coding, "a|%E6%9E%97|b") == nil)
+    // What encodeURI makes of a document is one.
+    #expect(
+      value(self.coding, "%7B%22a%22:1,%22b%22:2,%22c%22:3%7D") == "{\"a\":1,\"b\":2,\"c\":3}"
+    )
+  }
+
   @Test("Other values are escaped like the old one, and open again whatever is in them")
   func changes() throws {
     #expect(
@@ -71,6 +81,17 @@ import TideDecoding
     #expect(try replaced(self.coding, written, by: "tel:886912345678 & 王") == written)
     #expect(try replaced(self.coding, "a&amp;b;", by: "plain") == "plai&#110;")
     #expect(try replaced(self.coding, "a&amp;b;", by: "<王>") == "&lt;王&gt;")
+  }
+
+  @Test("What did not change stays as it is written, also where the text becomes longer or shorter")
+  func differences() throws {
+    let written: Bytes = "1,&#51;x,&#52;&#57;0;2,&amp;"
+    #expect(value(self.coding, written) == "1,3x,490;2,&")
+    #expect(
+      try replaced(self.coding, written, by: "1,3x,490777;2,&")
+        == "1,&#51;x,&#52;&#57;0777;2,&amp;"
+    )
+    #expect(try replaced(self.coding, written, by: "1,3x,0;2,&") == "1,&#51;x,0;2,&amp;")
   }
 
   @Test("Ampersands that refer to nothing do not open")

@@ -19,9 +19,15 @@ import TideCore
       ("12:00:01 device: 94:ce:c4:87:67:0f up", ["$.device=94:ce:c4:87:67:0f"]),
       ("event={\"a\":\"b, c\",\"d\":[1]} done", ["$.event={\"a\":\"b, c\",\"d\":[1]}"]),
       ("sent ODY3NTMwMDEyODIxMzQy today", ["$[1]=ODY3NTMwMDEyODIxMzQy"]),
+      ("sent ODY3NTMwMDEyODIxMw== today", ["$[1]=ODY3NTMwMDEyODIxMw=="]),
       ("q=\"my home 5\" x", ["$.q=my home 5"]),
       ("a\tb c\t%E6%9E%97", ["$[0]=a", "$[1]=b c", "$[2]=%E6%9E%97"]),
       ("see https://x.example/p?a=b now", ["$[1]=https://x.example/p?a=b"]),
+      ("2\u{1}sync\u{1}H4sIAAAAAAACAws=", ["$[0]=2", "$[1]=sync", "$[2]=H4sIAAAAAAACAws="]),
+      ("a\u{3}50455872\u{2}b\u{3}1", ["$[0]=a\u{3}50455872", "$[1]=b\u{3}1"]),
+      ("v1^x^GYZTCZTFGMZDA", ["$[0]=v1", "$[1]=x", "$[2]=GYZTCZTFGMZDA"]),
+      ("v1~x~50455872", ["$[0]=v1", "$[1]=x", "$[2]=50455872"]),
+      ("v1#x#50455872", ["$[0]=v1", "$[1]=x", "$[2]=50455872"]),
     ] as [(String, [String])]
   )
   func fields(_ text: String, _ wanted: [String]) {
@@ -48,6 +54,7 @@ import TideCore
       "490154203237518", "ODY3NTMwMDEyODIxMzQy",
       "\u{660E}\u{5929}\u{665A}\u{4E0A}\u{89C1}\u{FF0C}\u{597D}\u{5417}",
       "Mon, 23 Nov 2026 03:00:00 GMT",
+      "&#51;&#53;&#51;&#57;&#49;&#56;", "a\u{1}b\u{8}50455872\u{1}c",
       "gzip, deflate, br", "text/html; charset=utf-8", "zh-TW,zh;q=0.9,en;q=0.8",
     ]
   )

@@ -19,6 +19,7 @@ import TideDecoding
       inner.text(1, "first")
       inner.text(1, "second")
       inner.message(2) { $0.text(1, "a string that is long enough to have a printable length") }
+      inner.message(3) { $0.text(1, "wsqqt32eg") }
     }
     message.delimited(8, [0xFF, 0x00, 0xFE, 0x01, 0x80])
     message.group(9) { $0.varint(1, 7) }
@@ -31,6 +32,7 @@ import TideDecoding
         "$.4 fixed64 352099001761481", "$.5 float32 116.25", "$.6 fixed32 1700000000",
         "$.7.1 text first", "$.7.1 text second",
         "$.7.2.1 text a string that is long enough to have a printable length",
+        "$.7.3.1 text wsqqt32eg",
         "$.8 bytes \(Bytes([0xFF, 0x00, 0xFE, 0x01, 0x80]).text)", "$.9.1 varint 7", "$.16 text ",
       ]
     )

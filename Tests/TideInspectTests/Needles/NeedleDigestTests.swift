@@ -53,8 +53,8 @@ import TideCrypto
         search.finds("serial cut8 base64url \(name)", in: eight)
           || search.finds("serial cut8 base64 \(name)", in: eight)
       )
-      // Alone in its leaf, it is what hexadecimal digits or base64 stood for.
-      #expect(search.matches(hash).isEmpty)
+      // A field of a binary message holds nothing else.
+      #expect(search.finds("serial bytes \(name)", in: hash, edge: []))
     }
     // Eight hexadecimal digits are 32 bit, eight of base64 are 48.
     let short = search.set.needles.filter { $0.encoding.first == "cut8" }
