@@ -102,7 +102,10 @@ let package = Package(
     ),
     library(
       "TideEvidence",
-      ["TideCore", "TideCoding", "TideCrypto", .product(name: "GRDB", package: "GRDB.swift")]
+      [
+        "TideCore", "TideCoding", "TideCrypto", "COpenSSL",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ]
     ),
     library("TideScan", ["TideCore", "TideProxy", nioCore, nioPosix]),
     library(

@@ -16,6 +16,7 @@
 #include <openssl/x509v3.h>
 
 #include "keys.h"
+#include "timestamps.h"
 
 // Contexts.
 

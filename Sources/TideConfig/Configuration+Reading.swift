@@ -5,8 +5,7 @@ import TideRegion
 extension Configuration {
   /// What PRODUCT.md section 5 promises and this version does not have: a line goes when its feature comes.
   static let unavailable: [Unavailable] = [
-    .except("null", "case.encrypt_key"),
-    .except("null", "case.tsa"),
+    .except("null", "case.encrypt_key")
   ]
 
   /// Reads `tidewaiter.yaml`; an empty file is the defaults.
@@ -123,6 +122,7 @@ extension Configuration {
     reader.read("evidence", .word, into: &self.caseFolder.evidence)
     reader.read("fsync", .duration(.zero...(.seconds(60))), into: &self.caseFolder.fsync)
     reader.read("wire", .boolean, into: &self.caseFolder.wire)
+    reader.read("tsa", orNull: .timestampAuthority, into: &self.caseFolder.tsa)
     reader.finish()
   }
 

@@ -276,6 +276,8 @@ extension Configuration {
     public var fsync: Duration = .seconds(1)
     /// Whether the device leg's TLS records and keys are kept.
     public var wire = true
+    /// Where a case is time-stamped when it is sealed (RFC 3161); nil for nowhere.
+    public var tsa: String?
   }
 
   /// `log`: the program's own log, which never holds payload, credentials or keys.

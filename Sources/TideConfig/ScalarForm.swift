@@ -25,6 +25,17 @@ extension ScalarForm where Value == String {
     Self(expected: "a path") { $0.isEmpty || $0.utf8.contains(0) ? nil : Paths.join(base, $0) }
   }
 
+  /// The URL of an authority for time-stamps: `http` or `https`, without a user.
+  static var timestampAuthority: Self {
+    Self(expected: "an http or https URL") { text in
+      let rest = ["http://", "https://"].lazy.filter { text.hasPrefix($0) }
+        .map { text.dropFirst($0.count) }.first
+      guard let rest, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+      let authority = rest.prefix { !"/?#".contains($0) }
+      return authority.isEmpty || authority.contains("@") ? nil : text
+    }
+  }
+
   /// One of some words, letter by letter.
   static func word(of words: [String]) -> Self {
     Self(expected: Self.alternatives(words), words: words) { words.contains($0) ? $0 : nil }

@@ -31,6 +31,18 @@ public import TideCore
     }
   }
 
+  /// The digest of what was taken until now; more may follow.
+  public borrowing func digestSoFar() -> [UInt8] {
+    guard let copy = unsafe EVP_MD_CTX_new(), unsafe EVP_MD_CTX_copy_ex(copy, self.context) == 1
+    else { preconditionFailure("a digest context needs only memory") }
+    defer { unsafe EVP_MD_CTX_free(copy) }
+    return unsafe [UInt8](unsafeUninitializedCapacity: 32) { room, count in
+      let done = unsafe EVP_DigestFinal_ex(copy, room.baseAddress, nil)
+      precondition(done == 1, "hashing bytes in memory does not fail")
+      count = 32
+    }
+  }
+
   /// Returns the digest of what was taken, and starts again.
   public mutating func finish() -> [UInt8] {
     let digest = unsafe [UInt8](unsafeUninitializedCapacity: 32) { room, count in

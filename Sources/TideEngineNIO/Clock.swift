@@ -17,18 +17,27 @@ public struct WorkClock: MonotonicClock {
   }
 }
 
-/// Both of the system's clocks, read together.
+/// The monotonic clock of timers, and civil time by the process's anchor, read together.
 enum Clock {
   static func now() -> Moment {
     var monotonic = timespec()
-    var wall = timespec()
+    var sinceBoot = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &monotonic)
-    unsafe clock_gettime(CLOCK_REALTIME, &wall)
+    // Runs while the machine sleeps, so that civil time needs no new anchor after it.
+    unsafe clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
     return Moment(
-      instant: Instant(
-        nanoseconds: UInt64(monotonic.tv_sec) * 1_000_000_000 + UInt64(monotonic.tv_nsec)
-      ),
-      wall: WallTime(nanoseconds: Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec))
+      instant: Instant(nanoseconds: UInt64(Self.nanoseconds(monotonic))),
+      wall: ClockAnchor.shared.time(at: Self.nanoseconds(sinceBoot), system: Self.system())
     )
+  }
+
+  private static func system() -> WallTime {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return WallTime(nanoseconds: Self.nanoseconds(time))
+  }
+
+  private static func nanoseconds(_ time: timespec) -> Int64 {
+    Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 }

@@ -112,7 +112,12 @@ final class LoopRunner {
       channel.close(promise: nil)
       return
     }
-    let machine = ConnectionMachine(client: client, context: self.context, at: Clock.now())
+    let machine = ConnectionMachine(
+      client: client,
+      port: channel.remoteAddress?.port.flatMap { UInt16(exactly: $0) },
+      context: self.context,
+      at: Clock.now()
+    )
     let driver = ConnectionDriver(machine: machine, number: self.newNumber(), loop: self)
     self.drivers[driver.number] = driver
     try channel.pipeline.syncOperations.addHandler(driver.attachDownstream())

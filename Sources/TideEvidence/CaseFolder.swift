@@ -25,9 +25,14 @@ public final class CaseFolder: Sendable {
   let tail: LogTail
   /// Where wire/ goes on.
   let wireTail: WireTail
+  /// What lines are to say of wire/ first.
+  let wireRecoveries: [WireRecovery]
   /// Bodies that a recorder before was killed over; whoever writes next begins with their lines.
   let salvaged: [SalvagedBody]
   private let lock: FileLock
+
+  /// What `format` in case.json says of cases that are made.
+  static let format = 2
 
   private init(
     path: String,
@@ -36,6 +41,7 @@ public final class CaseFolder: Sendable {
     description: CaseDescription,
     tail: LogTail,
     wireTail: WireTail = .none,
+    wireRecoveries: [WireRecovery] = [],
     salvaged: [SalvagedBody] = [],
     lock: FileLock
   ) throws(EvidenceFailure) {
@@ -51,6 +57,7 @@ public final class CaseFolder: Sendable {
     )
     self.tail = tail
     self.wireTail = wireTail
+    self.wireRecoveries = wireRecoveries
     self.salvaged = salvaged
     self.lock = lock
   }
@@ -166,6 +173,7 @@ public final class CaseFolder: Sendable {
     at now: WallTime
   ) throws(EvidenceFailure) -> CaseFolder {
     try PosixStorage().makeFolder(path)
+    try Folder.sync(parentOf: path)
     let file = path + "/case.json"
     let lock = try FileLock(path: file, isNew: isNew)
     let secret: [UInt8]
@@ -180,7 +188,7 @@ public final class CaseFolder: Sendable {
     }
     var json = JSONWriter()
     json.beginObject()
-    json.member("format", 1)
+    json.member("format", Self.format)
     json.member("case", self.lastPart(of: path))
     json.member("created", now.rfc3339)
     description.write(into: &json)
@@ -224,8 +232,9 @@ public final class CaseFolder: Sendable {
     guard secret.count == 32 else {
       throw EvidenceFailure(.malformed, detail: "\(path)/secret: not 32 bytes")
     }
+    try self.requireFormat(of: path)
     let tail = try LogTail.find(in: path)
-    try tail.repair(path)
+    try FindingsFile.repair(path, after: tail)
     let wireTail = try WireTail.find(in: path)
     try wireTail.repair(path)
     return try CaseFolder(
@@ -235,8 +244,20 @@ public final class CaseFolder: Sendable {
       description: description,
       tail: tail,
       wireTail: wireTail,
+      wireRecoveries: try WireRecovery.find(in: path, after: tail, wire: wireTail),
       salvaged: try SalvagedBody.find(in: path, before: tail.nextFlow),
       lock: lock
+    )
+  }
+
+  /// Refuses to go on with a case whose lines would not be ours.
+  private static func requireFormat(of path: String) throws(EvidenceFailure) {
+    let file = path + "/case.json"
+    let format = JSONValue(try Folder.read(file, limit: 16 << 20))?.object["format"]?.unsigned
+    guard format != UInt64(self.format) else { return }
+    throw EvidenceFailure(
+      .malformed,
+      detail: "\(file): not of format \(self.format), so it is not continued; choose another name"
     )
   }
 

@@ -25,8 +25,10 @@ enum FindingsFile {
     return json.bytes
   }
 
-  /// Makes the file anew from the log unless it has exactly `count` whole lines.
-  static func repair(_ root: String, count: UInt64) throws(EvidenceFailure) {
+  /// Makes the file anew from the log, as far as that is right, unless it has exactly its whole lines.
+  static func repair(_ root: String, after tail: LogTail) throws(EvidenceFailure) {
+    let count = tail.findings
+    let end = LogPosition(segment: tail.segment, offset: tail.length)
     let path = root + "/" + self.name
     var lines: UInt64 = 0
     var isTorn = false
@@ -42,11 +44,18 @@ enum FindingsFile {
     let temporary = path + ".new"
     try storage.remove(temporary)
     let file = try storage.append(to: temporary)
-    try LogReader(root: root).forEachLine { line throws(EvidenceFailure) in
-      guard line.isWhole else { return false }
-      let event = try LogEvent(line, in: root)
-      if event.type == "finding" { try file.writeAll(self.line(of: event)) }
-      return true
+    do throws(EvidenceFailure) {
+      try LogReader(root: root).forEachLine { line throws(EvidenceFailure) in
+        guard line.isWhole, line.position != end else { return false }
+        let event = try LogEvent(line, in: root)
+        if event.type == "finding" { try file.writeAll(self.line(of: event)) }
+        return true
+      }
+    } catch {
+      // More zeros than any line is long, after the last one, do not read as a line to stop at.
+      guard error.code == .malformed, tail.tornBytes > UInt64(LogReader.longestLine) else {
+        throw error
+      }
     }
     try file.sync()
     try storage.rename(temporary, to: path)

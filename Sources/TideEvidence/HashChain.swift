@@ -12,14 +12,36 @@ struct ChainState: Equatable, Sendable {
   var hash: [UInt8]
 }
 
-/// Writes the lines of a log, each with the hash of the one before (docs/evidence-format.md).
+/// Where a log stands: its chain and the tree of its lines.
+struct LogState: Equatable, Sendable {
+  /// Before the first line.
+  static let start = LogState(chain: .start, tree: .empty)
+
+  var chain: ChainState
+  var tree: MerkleTree
+}
+
+/// Writes the lines of a log, each with the hash of the one before, and each a leaf of the log's tree
+/// (docs/evidence-format.md, section 2).
 struct HashChain: ~Copyable {
   private(set) var state: ChainState
+  private(set) var tree: MerkleTree
   private var hasher = SHA256Hasher()
   private var timestamps = TimestampWriter()
   private var lineStart = 0
 
-  init(continuing state: ChainState) { self.state = state }
+  init(continuing state: LogState) {
+    self.state = state.chain
+    self.tree = state.tree
+  }
+
+  /// Where the log stands.
+  var logState: LogState { LogState(chain: self.state, tree: self.tree) }
+
+  /// The head of the tree of all lines so far.
+  mutating func head() -> TreeHead {
+    TreeHead(size: self.tree.size, root: self.tree.root(&self.hasher))
+  }
 
   /// Begins a line: everything up to where the event's own members follow.
   mutating func begin(_ type: String, at time: WallTime, in json: inout JSONWriter) {
@@ -33,7 +55,28 @@ struct HashChain: ~Copyable {
     json.quoted(self.state.hash)
   }
 
-  /// Ends the line that `begin` began: SHA-256 over the hash before and the line so far.
+  /// Writes the first line of a segment that is not the first: whoever goes on with it reads no other.
+  mutating func writeSegment(
+    _ number: Int,
+    _ counters: LogTail,
+    at time: WallTime,
+    in json: inout JSONWriter
+  ) {
+    let subtrees = self.tree.peaks
+    self.begin("segment", at: time, in: &json)
+    json.member("number", number)
+    json.member("next_flow", counters.nextFlow)
+    json.member("next_connection", counters.nextConnection)
+    json.member("findings", counters.findings)
+    json.key("tree")
+    json.beginArray()
+    for subtree in subtrees { json.hex(subtree) }
+    json.endArray()
+    self.end(in: &json)
+  }
+
+  /// Ends the line that `begin` began: SHA-256 over the hash before and the line so far, then that of the
+  /// whole line as a leaf.
   mutating func end(in json: inout JSONWriter) {
     self.hasher.update(self.state.hash)
     self.hasher.update(json.bytes.span.extracting(self.lineStart..<json.bytes.count))
@@ -44,6 +87,11 @@ struct HashChain: ~Copyable {
     json.key("hash")
     json.quoted(self.state.hash)
     json.endObject()
+    let leaf = MerkleTree.leaf(
+      json.bytes.span.extracting(self.lineStart..<json.bytes.count),
+      &self.hasher
+    )
+    self.tree.append(leaf, &self.hasher)
     json.endLine()
   }
 }

@@ -1,19 +1,27 @@
-internal import Glibc
 internal import TideCore
+internal import TideCrypto
 
-/// The end of a log that is to be continued.
+/// The end of a log that is to be continued: up to where it is right, and what is after that.
 struct LogTail: Sendable {
   /// Of a case that has no log yet.
   static let none = LogTail()
 
   /// The segment to write to next.
   private(set) var segment = 1
-  /// How many bytes of that segment are whole lines.
+  /// How many bytes of that segment are lines that follow from those before.
   private(set) var length: UInt64 = 0
-  /// How many bytes after them are a line that was cut.
-  private(set) var tornBytes: UInt64 = 0
-  /// Where the chain stands.
-  private(set) var chain = ChainState.start
+  /// Where the log stands after them.
+  private(set) var state = LogState.start
+  /// What is recorded of the crash that ended the log; nil if it lost nothing.
+  private(set) var recovery: Recovery?
+  /// How many lines the last tree head covers: they outlasted whatever came after.
+  private(set) var headSize: UInt64 = 0
+  /// The number of the last tree head's own line; 0 if there is none.
+  private(set) var headSequence: UInt64 = 0
+  /// The `wire` lines that no tree head covers, by their numbers, the last of each file of wire/.
+  private var extents: [(sequence: UInt64, extent: WireExtent)] = []
+  /// Files of the case that lines rest on which no tree head covers: they are to be synced with what follows.
+  var unsynced: [String] = []
   /// The number for the next flow.
   private(set) var nextFlow: UInt64 = 1
   /// The number for the next connection.
@@ -21,55 +29,43 @@ struct LogTail: Sendable {
   /// How many findings the log has.
   private(set) var findings: UInt64 = 0
 
-  /// Reads the end of a case's log.
-  ///
-  /// The first line of every segment but the first carries the counters, so that one segment is read,
-  /// two if the last one holds no whole line yet.
-  static func find(in root: String) throws(EvidenceFailure) -> LogTail {
-    let log = try LogReader(root: root)
-    var tail = LogTail()
-    for (index, segment) in log.segments.enumerated().reversed() {
-      var lines = 0
-      var last: LogLine?
-      var found = LogTail()
-      found.segment = segment
-      _ = try log.forEachLine(
-        of: LogPosition(segment: segment, offset: 0)
-      ) { line throws(EvidenceFailure) in
-        guard line.isWhole else {
-          found.tornBytes = UInt64(line.bytes.count)
-          return false
-        }
-        try found.count(line, root)
-        found.length = line.next.offset
-        lines += 1
-        last = line
-        return true
-      }
-      if let last {
-        found.chain = try Self.state(of: last, root)
-        if tail.segment > segment {
-          // The later segment was begun but holds no whole line: it is where writing goes on.
-          found.segment = tail.segment
-          found.length = 0
-          found.tornBytes = tail.tornBytes
-        }
-        return found
-      }
-      tail = found
-      guard index > 0 else { return tail }
-    }
-    return tail
+  /// Where the chain stands.
+  var chain: ChainState { self.state.chain }
+
+  /// What `wire` lines say of files of wire/ that may not have reached the disk.
+  var openExtents: [WireExtent] { self.extents.map(\.extent) }
+
+  /// How many bytes are to be cut off.
+  var tornBytes: UInt64 { self.recovery?.bytes ?? 0 }
+
+  /// Whether the last line is a tree head, so that there is nothing new to make one of.
+  var endsWithHead: Bool { self.headSequence > 0 && self.headSequence == self.chain.sequence }
+
+  init() {}
+
+  /// Joins what reading the end of a log came to.
+  init(
+    _ scan: SegmentScan,
+    state: LogState,
+    segment: Int,
+    length: UInt64,
+    recovery: Recovery?
+  ) {
+    self = scan.counters
+    self.state = state
+    self.segment = segment
+    self.length = length
+    self.recovery = recovery
   }
 
-  /// Cuts what is torn and puts findings.ndjson right.
-  func repair(_ root: String) throws(EvidenceFailure) {
-    if self.tornBytes > 0 {
-      // Not synced: if power fails before the next sync, the same is cut once more.
-      let file = try PosixStorage().append(to: LogReader.path(of: self.segment, in: root))
-      try file.truncate(to: self.length)
-    }
-    try FindingsFile.repair(root, count: self.findings)
+  /// Takes where the log ended after all was written.
+  mutating func end(at state: LogState, segment: Int, length: UInt64) {
+    self.state = state
+    self.segment = segment
+    self.length = length
+    self.recovery = nil
+    self.unsynced = []
+    self.extents = []
   }
 
   /// Counts a flow that is written.
@@ -83,8 +79,14 @@ struct LogTail: Sendable {
   /// Counts a finding that is written.
   mutating func seeFinding() { self.findings += 1 }
 
-  private mutating func count(_ line: LogLine, _ root: String) throws(EvidenceFailure) {
-    let event = try LogEvent(line, in: root)
+  /// Counts a tree head that is written as a line.
+  mutating func see(_ head: TreeHead, at sequence: UInt64) {
+    self.headSize = head.size
+    self.headSequence = sequence
+  }
+
+  /// Counts what a line that was read says.
+  mutating func count(_ event: LogEvent) {
     switch event.type {
     case "flow-start":
       if let flow = event.flow { self.see(flow) }
@@ -100,66 +102,56 @@ struct LogTail: Sendable {
         event.members["next_connection"]?.unsigned ?? 1
       )
       self.findings = event.members["findings"]?.unsigned ?? 0
-    default: break
+      // A segment is begun once a head covers all before it.
+      self.headSize = event.sequence - 1
+    case "tree-head":
+      self.headSize = max(self.headSize, event.members["size"]?.unsigned ?? 0)
+      self.headSequence = event.sequence
+      let size = self.headSize
+      self.extents.removeAll { $0.sequence <= size }
+    case "wire", "wire-recovered":
+      guard let extent = WireExtent(event) else { return }
+      self.extents.removeAll { $0.extent.segment == extent.segment }
+      self.extents.append((event.sequence, extent))
+    default: return
     }
-  }
-
-  /// Where the chain stands after a line, which must have the hash it states.
-  private static func state(
-    of line: LogLine,
-    _ root: String
-  ) throws(EvidenceFailure) -> ChainState {
-    let event = try LogEvent(line, in: root)
-    guard let (hashed, hash) = LineTail.split(line.bytes),
-      let previous = event.members["prev"]?.string,
-      LineTail.hash(hashed, after: Array(previous.utf8)) == hash
-    else {
-      throw EvidenceFailure(
-        .malformed,
-        detail:
-          "\(LogReader.path(of: line.position.segment, in: root)): its last line was altered; "
-          + "see `tidewaiter evidence verify`; a case that is altered is not continued"
-      )
-    }
-    return ChainState(sequence: event.sequence, hash: hash)
   }
 }
 
-/// A line of a log that reads as an event.
-struct LogEvent {
-  let sequence: UInt64
-  let time: String
-  let type: String
-  let members: JSONObject
-  let line: LogLine
-
-  init(_ line: LogLine, in root: String) throws(EvidenceFailure) {
-    guard let event = LogEvent(line) else {
-      let path = LogReader.path(of: line.position.segment, in: root)
-      throw EvidenceFailure(
-        .malformed,
-        detail: "\(path): not an event at byte \(line.position.offset)"
-      )
-    }
-    self = event
-  }
-
-  init?(_ line: LogLine) {
-    guard let value = JSONValue(line.bytes), case .object(let members) = value,
-      let sequence = members["seq"]?.unsigned, sequence < UInt64.max >> 1,
-      let time = members["time"]?.string, let type = members["type"]?.string
+extension WireExtent {
+  /// What a `wire` or `wire-recovered` line says; nil if it does not read as one.
+  init?(_ event: LogEvent) {
+    guard let segment = event.members["segment"]?.unsigned.flatMap(Int.init(exactly:)),
+      let bytes = event.members[event.type == "wire" ? "bytes" : "size"]?.unsigned,
+      let sha256 = event.members["sha256"]?.string.flatMap({ Hex.decode($0.utf8) })
     else { return nil }
-    self.sequence = sequence
-    self.time = time
-    self.type = type
-    self.members = members
-    self.line = line
+    self.init(segment: segment, bytes: bytes, sha256: sha256)
   }
+}
 
-  var flow: FlowID? { self.members["flow"]?.string.flatMap { FlowID(text: $0) } }
+/// What a crash took from the end of a case, as the `recovered` line says it.
+struct Recovery: Equatable, Sendable {
+  /// The segment that was cut.
+  let segment: Int
+  /// How many bytes were cut off.
+  let bytes: UInt64
+  /// What names the cut bytes in bodies/; nil if there were none, or nothing but zeros.
+  let sha256: [UInt8]?
+  /// How many whole lines were among them.
+  let lines: UInt64
+  /// The digests of contents that lines name, after the last tree head, and that did not reach the disk.
+  let lost: [String]
 
-  var connection: ConnectionID? {
-    guard let text = self.members["connection"]?.string, text.hasPrefix("c-") else { return nil }
-    return UInt64(text.dropFirst(2)).map { ConnectionID($0) }
+  /// Where in a case the cut bytes are; nil if they are not kept.
+  var path: String? { self.sha256.map { BodyLayout.relativePath(Hex.encode($0)) } }
+
+  /// Writes the members of its line.
+  func write(into json: inout JSONWriter) {
+    json.member("segment", self.segment)
+    json.member("bytes", self.bytes)
+    json.key("sha256")
+    if let sha256 { json.hex(sha256) } else { json.null() }
+    json.member("lines", self.lines)
+    json.member("lost", self.lost)
   }
 }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import TideCore
 
 /// Writes RFC 3339 times quickly: the part down to the second is kept from the last time written.
@@ -18,12 +17,8 @@ struct TimestampWriter {
 }
 
 extension WallTime {
-  /// The system's clock, without a system call where the kernel offers that.
-  static var now: WallTime {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME, &time)
-    return WallTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
-  }
+  /// The process's time, without a system call where the kernel offers that.
+  static var now: WallTime { CaseClock.system.now }
 
   /// Reads RFC 3339 in UTC (`Z`), with a fraction of up to nine digits or none; nil for anything else.
   init?(rfc3339 text: String) {

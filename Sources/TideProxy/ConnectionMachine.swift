@@ -117,6 +117,8 @@ public final class ConnectionMachine {
   var earlyClientBytes = Bytes()
   /// What the server sent before the device's side was ready.
   var earlyServerBytes = Bytes()
+  /// What is kept of the device's bytes as they are on its socket.
+  var tap: WireTap
   /// Half-closed sides of a tunnel.
   var deviceHasEnded = false
   var serverHasEnded = false
@@ -131,6 +133,7 @@ public final class ConnectionMachine {
 
   init(
     client: IPAddress,
+    port: UInt16? = nil,
     device: String,
     onBehalf: String? = nil,
     context: LoopContext,
@@ -147,9 +150,17 @@ public final class ConnectionMachine {
     self.deviceCodec = HTTP1Codec(role: .server, limits: context.limits)
     self.serverCodec = HTTP1Codec(role: .client, limits: context.limits)
     self.helloParser = ClientHelloParser(limits: context.limits)
+    // Of the proxy's own requests there is no device's socket.
+    self.tap = WireTap(isKept: context.keepsWire && onBehalf == nil)
     self.down.isOpen = true
     self.record(
-      .connectionOpened(self.id, client: client, device: self.device, time: now.wall)
+      .connectionOpened(
+        self.id,
+        client: client,
+        port: port,
+        device: self.device,
+        time: now.wall
+      )
     )
   }
 
@@ -205,7 +216,9 @@ public final class ConnectionMachine {
       guard id == self.upstream else { return }
       self.isServerCongested = false
       self.resume(.down, .congestion)
-    case .closed(.downstream, let kind): self.downstreamClosed(kind)
+    case .closed(.downstream, let kind):
+      self.keepEnd(.request)
+      self.downstreamClosed(kind)
     case .closed(.upstream(let id), let kind):
       if id == self.upstream { self.upstreamClosed(kind) }
     case .resolved(let name, let result): self.resolved(name, result)
@@ -296,71 +309,6 @@ public final class ConnectionMachine {
     self.resume(.down, .congestion)  // a leg that is gone never tells that it drained
   }
 
-  // MARK: Output
-
-  private func flush() {
-    self.flushUpstream()
-    self.flushDownstream()
-  }
-
-  func flushUpstream() {
-    guard let id = self.upstream, self.up.isOpen, !self.up.hasEndedWriting else { return }
-    if let bytes = Self.takeOutput(&self.up) { self.commands.append(.send(.upstream(id), bytes)) }
-  }
-
-  /// Sends what is queued for the device.
-  func sendDownstream() {
-    guard self.down.isOpen, let bytes = Self.takeOutput(&self.down) else { return }
-    self.commands.append(.send(.downstream, bytes))
-  }
-
-  func flushDownstream() {
-    guard self.down.isOpen else { return }
-    if self.down.closing == .writing || self.down.closing == .afterFlush {
-      self.flushFrames()
-      self.sendDownstream()
-      self.down.tls?.close()
-    }
-    if self.down.closing != .abort, let bytes = Self.takeOutput(&self.down) {
-      self.commands.append(.send(.downstream, bytes))
-    }
-    guard let mode = self.down.closing else { return }
-    self.down.closing = nil
-    self.commands.append(.close(.downstream, mode))
-    if mode == .writing {
-      self.down.hasEndedWriting = true
-      return
-    }
-    self.down.isOpen = false
-    if case .closed = self.stage {
-      self.commands.append(.finished)
-    } else {
-      self.finish(
-        FlowFailure(.internalError, origin: .internal, detail: "the device's session is broken"),
-        mode: .abort
-      )
-    }
-  }
-
-  /// What a side's socket is to be given, nil if nothing: head and first body bytes share a record.
-  private static func takeOutput(_ side: inout Side) -> Bytes? {
-    guard let tls = side.tls else {
-      guard !side.output.isEmpty else { return nil }
-      defer { side.output = [] }
-      return Bytes(side.output)
-    }
-    Self.encrypt(&side, tls)
-    return tls.hasOutput ? tls.takeOutput() : nil
-  }
-
-  /// Gives what is queued in plain to the session, once there is one to take it.
-  static func encrypt(_ side: inout Side, _ tls: TLSSession) {
-    guard !side.output.isEmpty, tls.isEstablished else { return }
-    // A session that cannot take its own output is broken. The server's ends by time.
-    do throws(TLSFailure) { try tls.send(Bytes(side.output)) } catch { side.closing = .abort }
-    side.output.removeAll(keepingCapacity: side.output.count <= 64 << 10)
-  }
-
   // MARK: Records
 
   /// Offers an event to the recorder; stops reading while it has no room.
@@ -393,6 +341,7 @@ public final class ConnectionMachine {
     if self.down.isOpen {
       self.down.closing = mode
     } else {
+      self.keepEnd(.response)
       self.commands.append(.finished)
     }
   }

@@ -90,6 +90,8 @@ public final class LoopContext {
   public let timeouts: Timeouts
   /// Whether heads and bodies are recorded.
   let keepsBodies: Bool
+  /// Whether the devices' bytes are recorded as they are on their sockets.
+  let keepsWire: Bool
   /// Whether rules change traffic, and failures therefore stop it.
   let isEnforcing: Bool
 
@@ -99,6 +101,7 @@ public final class LoopContext {
   public init(
     ruling: Ruling,
     mode: Mode,
+    keepsWire: Bool = false,
     minter: LeafMinter,
     upstreamTLS: TLSClientContext,
     clientTLS: TLSServerContext,
@@ -134,6 +137,7 @@ public final class LoopContext {
     self.limits = limits
     self.timeouts = timeouts
     self.keepsBodies = mode.keepsBodies
+    self.keepsWire = keepsWire && mode.keepsBodies
     self.isEnforcing = mode.isEnforcing
   }
 

@@ -9,10 +9,16 @@ extension ConnectionMachine {
   /// The device that the proxy's own requests are recorded as.
   public static let ownDevice = "tidewaiter"
 
-  /// Begins with a connection that was accepted and admitted.
-  public convenience init(client: IPAddress, context: LoopContext, at now: Moment) {
+  /// Begins with a connection that was accepted and admitted; `port` is the client's, if it is known.
+  public convenience init(
+    client: IPAddress,
+    port: UInt16? = nil,
+    context: LoopContext,
+    at now: Moment
+  ) {
     self.init(
       client: client,
+      port: port,
       device: context.device(at: client),
       context: context,
       at: now

@@ -32,24 +32,7 @@ struct ConfigurationOptions: ParsableArguments {
     } catch {
       throw CommandFailure(.usage, error.description)
     }
-    try Self.refuseWithoutEffect(configuration)
     return configuration
-  }
-
-  /// Refuses what is read but has no effect in this version: nobody is to rely on what does not happen.
-  private static func refuseWithoutEffect(
-    _ configuration: Configuration
-  ) throws(CommandFailure) {
-    let defaults = Configuration.defaults
-    let settings: [(key: String, isDefault: Bool)] = [
-      ("case.max_age", configuration.caseFolder.maxAge == defaults.caseFolder.maxAge)
-    ]
-    for setting in settings where !setting.isDefault {
-      throw CommandFailure(
-        .usage,
-        "\(configuration.path): \(setting.key) other than its default is not available in this version"
-      )
-    }
   }
 }
 

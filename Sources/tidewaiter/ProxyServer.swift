@@ -142,6 +142,7 @@ final class ProxyServer: Sendable {
           try LoopContext(
             ruling: ruling,
             mode: configuration.mode,
+            keepsWire: configuration.keepsWire,
             minter: LeafMinter(
               authority: authority,
               previous: previous,
@@ -297,11 +298,9 @@ final class ProxyServer: Sendable {
     settings.keepsBodies = configuration.mode.keepsBodies
     settings.keepsWire = configuration.keepsWire
     settings.isRequired = configuration.caseFolder.evidence == .required
-    settings.fsyncInterval = UInt64(
-      clamping: configuration.caseFolder.fsync.components.seconds * 1_000_000_000
-        + configuration.caseFolder.fsync.components.attoseconds / 1_000_000_000
-    )
+    settings.fsyncInterval = configuration.caseFolder.fsync.wholeNanoseconds
     settings.maxSize = configuration.caseFolder.maxSize
+    settings.maxAge = configuration.caseFolder.maxAge.map(\.wholeNanoseconds)
     do throws(EvidenceFailure) {
       settings.signingKey = try CaseFolder.signingKey(in: configuration.caseFolder.directory)
       let logger = Log(configuration.log)
@@ -345,5 +344,16 @@ final class ProxyServer: Sendable {
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = min(limit.rlim_max, 1 << 20)
     unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+}
+
+extension Duration {
+  /// Nanoseconds, at most what 64 bits hold.
+  fileprivate var wholeNanoseconds: UInt64 {
+    let (seconds, attoseconds) = self.components
+    let (whole, overflows) = UInt64(clamping: seconds).multipliedReportingOverflow(
+      by: 1_000_000_000
+    )
+    return overflows ? .max : whole &+ UInt64(clamping: attoseconds) / 1_000_000_000
   }
 }

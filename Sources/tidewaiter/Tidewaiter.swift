@@ -12,7 +12,8 @@ struct Tidewaiter: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       RunCommand.self, CACommand.self, RulesCommand.self, DeviceCommand.self, FlowsCommand.self,
-      FindingsCommand.self, ShowCommand.self, EvidenceCommand.self, MarkCommand.self,
+      FindingsCommand.self, ShowCommand.self, EvidenceCommand.self,
+      MarkCommand.self,
       PassthroughCommand.self, RegionCommand.self, DoctorCommand.self, ReloadCommand.self,
       StopCommand.self, VersionCommand.self,
     ]

@@ -213,13 +213,13 @@ import Testing
   func unavailable() {
     let yaml = """
       ui: { listen: "127.0.0.1:0" }
-      case: { encrypt_key: k, tsa: "http://tsa.example" }
+      case: { encrypt_key: k, tsa: "tsa.example" }
       """
     let suffix = " is not available in this version"
     #expect(
       problems(configuration: yaml) == [
         "t.yaml:2:22: case.encrypt_key other than null" + suffix,
-        "t.yaml:2:30: case.tsa other than null" + suffix,
+        "t.yaml:2:30: case.tsa: expected null or an http or https URL, found \"tsa.example\"",
       ]
     )
     #expect(

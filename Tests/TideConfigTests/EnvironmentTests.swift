@@ -44,7 +44,7 @@ import Testing
       self.problems([
         "TIDEWAITER_MODE": "blok", "TIDEWAITER_MOED": "block", "TIDEWAITER_CASE_TSA": "x",
       ]) == [
-        "TIDEWAITER_CASE_TSA: case.tsa other than null is not available in this version",
+        "TIDEWAITER_CASE_TSA: case.tsa: expected null or an http or https URL, found \"x\"",
         "TIDEWAITER_MODE: mode: expected observe, record, redact or block, found \"blok\"; did you mean \"block\"?",
         "TIDEWAITER_MOED: no such setting; did you mean \"TIDEWAITER_MODE\"?",
       ]

@@ -29,7 +29,9 @@ import TideCore
 
   private func entry(_ path: String) throws -> [String: Any] {
     let file = self.cases.path + "/out.har"
-    try HARExporter.export(CaseReader(path), to: file, toolVersion: "0.1.0")
+    var options = ExportOptions(toolVersion: "0.1.0")
+    options.replaces = true
+    try HARExporter.export(CaseReader(path), to: file, options: options)
     let root = try JSONSerialization.jsonObject(with: Data(try read(file))) as? [String: Any]
     let entries = (root?["log"] as? [String: Any])?["entries"] as? [[String: Any]]
     return try #require(entries?.first)

@@ -169,7 +169,8 @@ import TideCrypto
     events += try Play.exchange(2, response: Bytes([0xFF, 0x00, 0x80]), status: 204)
     let path = try self.cases.record(events)
     let file = self.cases.path + "/out.har"
-    #expect(try HARExporter.export(CaseReader(path), to: file, toolVersion: "0.1.0") == 2)
+    let options = ExportOptions(toolVersion: "0.1.0")
+    #expect(try HARExporter.export(CaseReader(path), to: file, options: options).flows == 2)
     let root = try #require(
       try JSONSerialization.jsonObject(with: Data(try read(file))) as? [String: Any]
     )
@@ -221,7 +222,8 @@ import TideCrypto
     )
     let path = try self.cases.record(events)
     let file = self.cases.path + "/out.har"
-    try HARExporter.export(CaseReader(path), to: file, toolVersion: "0.1.0")
+    let options = ExportOptions(toolVersion: "0.1.0")
+    try HARExporter.export(CaseReader(path), to: file, options: options)
     let root = try JSONSerialization.jsonObject(with: Data(try read(file))) as? [String: Any]
     let entries = (root?["log"] as? [String: Any])?["entries"] as? [[String: Any]]
     let response = try #require(entries?.first?["response"] as? [String: Any])

@@ -174,7 +174,7 @@ final class CountingStorage: Storage {
   func small() throws {
     let storage = CountingStorage()
     _ = try self.play(RecorderSettings(), storage, rounds: 2)
-    #expect(storage.temporaries.withLock { $0 } == ["content"])
+    #expect(storage.temporaries.withLock { $0 }.isEmpty)
     #expect(storage.most.withLock { $0 } == 3)
   }
 

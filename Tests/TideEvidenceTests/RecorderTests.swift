@@ -32,11 +32,11 @@ import TideCrypto
     let types = try logObjects(path).map { $0["type"] as? String }
     #expect(
       types == [
-        "start", "connection", "decided", "hello", "handshake", "flow-start", "head", "finding",
-        "head", "body", "body", "flow-end", "connection-end", "stop",
+        "start", "clock", "connection", "decided", "hello", "handshake", "flow-start", "head",
+        "finding", "head", "body", "body", "flow-end", "connection-end", "stop", "tree-head",
       ]
     )
-    let start = try logObjects(path)[5]
+    let start = try logObjects(path)[6]
     #expect(start["flow"] as? String == "f-000001")
     #expect(start["url"] as? String == "https://api.vendor.example/v1/report?n=1&q=%22\"")
     #expect(start["time"] as? String == "2026-11-22T18:04:05.104000Z")
@@ -177,10 +177,10 @@ import TideCrypto
     recorder.note(type: "reload", fields: ["rules": "default.yaml"])
     try recorder.close(seal: false)
     let objects = try logObjects(cases.path + "/test")
-    #expect(objects[1]["type"] as? String == "mark")
-    #expect(objects[1]["text"] as? String == "SIM inserted \u{1} “é”\n")
-    #expect(objects[2]["rules"] as? String == "default.yaml")
-    #expect(recorder.statistics.events == 4)
+    #expect(objects[2]["type"] as? String == "mark")
+    #expect(objects[2]["text"] as? String == "SIM inserted \u{1} “é”\n")
+    #expect(objects[3]["rules"] as? String == "default.yaml")
+    #expect(recorder.statistics.events == 6)
   }
 
   @Test("A segment that is full is followed by one that begins with the counters")

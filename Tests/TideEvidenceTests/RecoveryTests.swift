@@ -94,15 +94,20 @@ import TideCrypto
     #expect(try CaseVerifier.verify(path).outcome == .incomplete(from: 6))
   }
 
-  @Test("A case whose last line was altered is not continued")
+  @Test("A case with an altered line that a tree head covers is not continued")
   func alteredEnd() throws {
     let path = try self.cases.record(Play.exchange(1))
     let file = LogReader.path(of: 1, in: path)
-    var bytes = try read(file)
-    bytes[bytes.count - 90] ^= 1
-    try write(bytes, to: file)
-    let failure = #expect(throws: EvidenceFailure.self) { try self.cases.open() }
-    #expect(failure?.code == .malformed)
+    let whole = try read(file)
+    let head = try #require(try logLines(path).last).count + 1
+    for offset in [head + 90, head + 2, whole.count / 2, whole.count - 30] {
+      var bytes = whole
+      bytes[bytes.count - offset] ^= 1
+      try write(bytes, to: file)
+      let failure = #expect(throws: EvidenceFailure.self) { try self.cases.open() }
+      #expect(failure?.code == .malformed)
+      #expect(failure?.detail.contains("was altered or removed") == true)
+    }
   }
 
   @Test("A sealed case is refused, and so is a second writer, a bad name and what is no case")

@@ -163,7 +163,8 @@ import TideCrypto
       ])
     )
     let file = self.cases.path + "/out.har"
-    try HARExporter.export(CaseReader(path), to: file, toolVersion: "0.1.0")
+    let options = ExportOptions(toolVersion: "0.1.0")
+    try HARExporter.export(CaseReader(path), to: file, options: options)
     let root = try JSONSerialization.jsonObject(with: Data(try read(file))) as? [String: Any]
     let entries = (root?["log"] as? [String: Any])?["entries"] as? [[String: Any]]
     let entry = try #require(entries?.first)

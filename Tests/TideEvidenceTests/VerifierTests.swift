@@ -17,6 +17,11 @@ import TideCrypto
     return nil
   }
 
+  private func isAltered(_ outcome: VerificationReport.Outcome) -> Bool {
+    if case .altered = outcome { return true }
+    return false
+  }
+
   @Test("A case that was left alone is intact, sealed or not")
   func intact() throws {
     let path = try self.cases.record(Play.exchange())
@@ -67,14 +72,14 @@ import TideCrypto
   func forgedLine() throws {
     let path = try self.cases.record(Play.exchange())
     var lines = try logLines(path)
-    let forged = String(decoding: lines[4], as: UTF8.self)
+    let forged = String(decoding: lines[5], as: UTF8.self)
       .replacingOccurrences(of: "TLSv1.3", with: "TLSv1.2")
     let hashed = Bytes(Array(forged.utf8.dropLast(LineTail.length)))
-    let previous = Array(String(decoding: lines[3], as: UTF8.self).dropLast(2).suffix(64).utf8)
-    lines[4] =
+    let previous = Array(String(decoding: lines[4], as: UTF8.self).dropLast(2).suffix(64).utf8)
+    lines[5] =
       hashed.array + LineTail.opening + LineTail.hash(hashed, after: previous) + Array("\"}".utf8)
     try write(lines.flatMap { $0 + [0x0A] }, to: LogReader.path(of: 1, in: path))
-    #expect(self.alteredAt(try self.verify(path)) == 6)
+    #expect(self.alteredAt(try self.verify(path)) == 7)
   }
 
   @Test("A body that was altered, cut or removed is named with the line that refers to it")
@@ -101,7 +106,7 @@ import TideCrypto
     let file = path + "/findings.ndjson"
     let text = String(decoding: try read(file), as: UTF8.self)
     try write(text.replacingOccurrences(of: "imei\",\"c", with: "imsi\",\"c").utf8, to: file)
-    #expect(self.alteredAt(try self.verify(path)) == 8)
+    #expect(self.alteredAt(try self.verify(path)) == 9)
   }
 
   @Test("case.json that is not the one the log began with is found")
@@ -151,6 +156,86 @@ import TideCrypto
     #expect(try problem("log/000001.ndjson", cut) == "INCOMPLETE from seq \(lines.count - 1)")
     #expect(try problem("flows.sqlite", [0]) == "INTACT")
     #expect(try CaseVerifier.verify(path).summary == "INTACT")
+  }
+
+  @Test("A file of wire/ is held to what the log states of it; bytes after that are not yet")
+  func wire() throws {
+    var settings = RecorderSettings()
+    settings.keepsWire = true
+    let secrets = (1...3).map { FlowEvent.secret(ConnectionID($0), line: "CLIENT_RANDOM 00 00") }
+    let path = try self.cases.record(secrets, settings: settings)
+    let index = try #require(try logObjects(path).firstIndex { $0["type"] as? String == "wire" })
+    let file = path + "/wire/000001.bin"
+    let whole = try read(file)
+    for place in whole.indices {
+      var copy = whole
+      copy[place] ^= 0x10
+      try write(copy, to: file)
+      #expect(self.alteredAt(try self.verify(path)) == UInt64(index + 1), "byte \(place)")
+    }
+    try write(whole.dropLast(), to: file)
+    #expect(self.alteredAt(try self.verify(path)) == UInt64(index + 1))
+    try write(whole + [2, 0], to: file)
+    #expect(try self.verify(path) == .intact)
+  }
+
+  @Test("A log that was made anew below a tree head does not have the root that was signed")
+  func forgedLog() throws {
+    var settings = RecorderSettings()
+    settings.signingKey = try SigningKey.generate()
+    settings.fsyncInterval = 3_600_000_000_000
+    let recorder = try self.cases.recorder(settings: settings)
+    for event in try Play.exchange() { _ = recorder.offer(event) }
+    try recorder.close(seal: false)
+    let path = self.cases.path + "/test"
+    #expect(try self.verify(path) == .intact)
+    let fingerprint = try #require(SignerFile.fingerprint(in: path))
+    #expect(try CaseVerifier.verify(path, signer: fingerprint).outcome == .intact)
+    let other = String(repeating: "0", count: 64)
+    #expect(try CaseVerifier.verify(path, signer: other).summary == "ALTERED (signer)")
+    var previous = [UInt8](repeating: 0x30, count: 64)
+    var lines: [[UInt8]] = []
+    for line in try logLines(path) {
+      let text = String(decoding: line, as: UTF8.self)
+        .replacingOccurrences(of: "TLSv1.3", with: "TLSv1.2")
+      let parts = text.components(separatedBy: ",\"prev\":\"")
+      let rest = parts[1].dropFirst(64).utf8.dropLast(LineTail.length)
+      let hashed = Bytes(Array((parts[0] + ",\"prev\":\"").utf8) + previous + Array(rest))
+      previous = LineTail.hash(hashed, after: previous)
+      lines.append(hashed.array + LineTail.opening + previous + Array("\"}".utf8))
+    }
+    try write(lines.flatMap { $0 + [0x0A] }, to: LogReader.path(of: 1, in: path))
+    let head = try #require(
+      try logObjects(path).firstIndex { $0["type"] as? String == "tree-head" }
+    )
+    let summary = try CaseVerifier.verify(path).summary
+    #expect(summary == "ALTERED at seq \(head + 1) (its tree head has another root)")
+  }
+
+  @Test("signer.pem, the secret and findings.ndjson are held to the log, byte for byte")
+  func openFiles() throws {
+    var settings = RecorderSettings()
+    settings.signingKey = try SigningKey.generate()
+    let recorder = try self.cases.recorder(settings: settings)
+    for event in try Play.exchange() { _ = recorder.offer(event) }
+    try recorder.close(seal: false)
+    let path = self.cases.path + "/test"
+    for name in ["signer.pem", "secret", "findings.ndjson", "case.json"] {
+      let whole = try read(path + "/" + name)
+      for place in whole.indices {
+        var copy = whole
+        copy[place] ^= 0x01
+        try write(copy, to: path + "/" + name)
+        let outcome = try self.verify(path)
+        #expect(self.isAltered(outcome), "\(name), byte \(place): \(outcome)")
+      }
+      if name != "secret" {
+        try FileManager.default.removeItem(atPath: path + "/" + name)
+        #expect(self.isAltered(try self.verify(path)), "\(name)")
+      }
+      try write(whole, to: path + "/" + name)
+    }
+    #expect(try self.verify(path) == .intact)
   }
 
   @Test("A missing segment is named with the first line that it held")

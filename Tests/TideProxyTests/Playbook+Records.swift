@@ -55,7 +55,7 @@ extension Playbook {
         update(flow) { $0.messages.append((direction, stage, message)) }
       case .coverage(_, let flow, let kind, _, _):
         if let flow { update(flow) { $0.coverage.append(kind) } }
-      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret,
+      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret, .wire,
         .connectionClosed:
         break
       }

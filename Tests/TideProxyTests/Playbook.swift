@@ -59,6 +59,8 @@ final class Playbook {
   private(set) var serverFailure: TLSFailure?
   private let serverContext: TLSServerContext
   private(set) var serverText: [UInt8] = []
+  /// Every byte that came from the device's socket.
+  private(set) var deviceBytes: [UInt8] = []
   /// Every byte that went to a server, encrypted or not.
   private(set) var upstreamByteCount = 0
 
@@ -76,6 +78,7 @@ final class Playbook {
     isFull: Bool = false,
     scanners: [any Scanner] = [],
     authentication: ProxyAuthentication? = nil,
+    keepsWire: Bool = false,
     tls: PlayTLS = PlayTLS()
   ) throws {
     self.cut = cut
@@ -93,6 +96,7 @@ final class Playbook {
     self.context = try LoopContext(
       ruling: Ruling(policy: policy, plan: World.plan(limits), devices: [World.profile]),
       mode: mode,
+      keepsWire: keepsWire,
       minter: LeafMinter(
         authority: tls.authority.get(),
         previous: tls.previous?.get(),
@@ -303,6 +307,7 @@ final class Playbook {
       self.gone.insert(leg)
     case .received(let leg, _):
       if self.gone.contains(leg), !self.isFinished { return }
+      if case .received(.downstream, let bytes) = event { self.deviceBytes += bytes.array }
     case .congested, .drained, .resolved, .opened, .authenticated, .roomAvailable, .fetched,
       .scanned, .tick, .shutdown, .abandoned:
       break

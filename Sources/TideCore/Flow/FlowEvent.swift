@@ -199,8 +199,14 @@ public struct SocketMessage: Sendable {
 
 /// What the data plane reports, in order, to whoever records it.
 public enum FlowEvent: Sendable {
-  /// A device connected.
-  case connectionOpened(ConnectionID, client: IPAddress, device: String, time: WallTime)
+  /// A device connected, from this port if it is known.
+  case connectionOpened(
+    ConnectionID,
+    client: IPAddress,
+    port: UInt16? = nil,
+    device: String,
+    time: WallTime
+  )
   /// A name was looked up: a destination's, or one that only adds a verdict.
   case lookedUp(ConnectionID, Hostname, Resolution, time: WallTime)
   /// A destination was resolved and decided on, before anything was dialled.
@@ -218,6 +224,10 @@ public enum FlowEvent: Sendable {
   case handshake(ConnectionID, HandshakeFacts, time: WallTime)
   /// A secret of the device's leg, as a line of the key log that analysers read, without its end.
   case secret(ConnectionID, line: Bytes)
+  /// What crossed the device's socket, as it was there: `request` came from it, `response` went to it.
+  ///
+  /// Without bytes: that side ended. Only with `case.wire`, and of what is not passed on undecrypted.
+  case wire(ConnectionID, Direction, Bytes, time: WallTime)
   /// A flow began.
   case flowStarted(FlowStart)
   /// A message's head.

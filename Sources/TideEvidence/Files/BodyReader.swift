@@ -22,7 +22,8 @@ struct BodyReader: ~Copyable {
 
   /// Reads a file of frames, whatever its name.
   init(path: String) throws(EvidenceFailure) {
-    self.file = try FileReader(path: path)
+    // Most contents are small, and memory for more would cost more than reading them.
+    self.file = try FileReader(path: path, pieceSize: BodyLayout.frameContent)
     self.path = path
   }
 

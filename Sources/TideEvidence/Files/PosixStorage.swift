@@ -1,9 +1,12 @@
 internal import Glibc
+internal import Synchronization
 
 /// The real file system.
 struct PosixStorage: Storage {
   /// How many files are synced one by one; more by one flush of all file systems.
-  static let mostSyncedPaths = 256
+  static let mostSyncedPaths = 64
+
+  private let failed = FailedSyncs()
 
   func append(to path: String) throws(EvidenceFailure) -> any StoredFile {
     let descriptor = unsafe Glibc.open(
@@ -31,12 +34,27 @@ struct PosixStorage: Storage {
       Glibc.sync()
       return
     }
+    // A name lasts once the folder that it is in does (fsync(2)).
+    var folders: Set<String> = []
     for path in paths {
-      let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw .system("open it", path) }
-      defer { close(descriptor) }
-      guard fsync(descriptor) == 0 else { throw .system("make it durable", path) }
+      try self.sync(path)
+      if let slash = path.lastIndex(of: "/") { folders.insert(String(path[..<slash])) }
     }
+    for folder in folders.subtracting(paths) { try self.sync(folder) }
+  }
+
+  private func sync(_ path: String) throws(EvidenceFailure) {
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system("open it", path) }
+    defer { close(descriptor) }
+    let hasFailed = self.failed.contains(path)
+    if hasFailed { try Rewriting.rewrite(path, from: 0) }
+    guard fsync(descriptor) == 0 else {
+      let number = errno
+      self.failed.insert(path)
+      throw .system(number, "make it durable", path)
+    }
+    if hasFailed { self.failed.remove(path) }
   }
 
   func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
@@ -46,14 +64,31 @@ struct PosixStorage: Storage {
   }
 }
 
+/// Files of which a sync failed.
+private final class FailedSyncs: Sendable {
+  private let paths = Mutex<Set<String>>([])
+
+  func contains(_ path: String) -> Bool { self.paths.withLock { $0.contains(path) } }
+  func insert(_ path: String) { self.paths.withLock { _ = $0.insert(path) } }
+  func remove(_ path: String) { self.paths.withLock { _ = $0.remove(path) } }
+}
+
 /// Owns one file descriptor.
 final class PosixFile: StoredFile {
+  private struct Synced {
+    /// Up to where a sync has succeeded.
+    var count: UInt64 = 0
+    var hasFailed = false
+  }
+
   private let descriptor: Int32
   private let path: String
+  private let synced: Mutex<Synced>
 
   init(descriptor: Int32, path: String) {
     self.descriptor = descriptor
     self.path = path
+    self.synced = Mutex(Synced())
   }
 
   deinit { close(self.descriptor) }
@@ -76,9 +111,24 @@ final class PosixFile: StoredFile {
     guard ftruncate(self.descriptor, off_t(clamping: count)) == 0 else {
       throw .system("cut it", self.path)
     }
+    self.synced.withLock { $0.count = min($0.count, count) }
   }
 
   func sync() throws(EvidenceFailure) {
-    guard fdatasync(self.descriptor) == 0 else { throw .system("make it durable", self.path) }
+    let before = self.synced.withLock { $0 }
+    if before.hasFailed { try Rewriting.rewrite(self.path, from: before.count) }
+    let count = Self.size(self.descriptor)
+    guard fdatasync(self.descriptor) == 0 else {
+      let number = errno
+      self.synced.withLock { $0.hasFailed = true }
+      throw .system(number, "make it durable", self.path)
+    }
+    self.synced.withLock { $0 = Synced(count: count) }
+  }
+
+  private static func size(_ descriptor: Int32) -> UInt64 {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { return 0 }
+    return UInt64(clamping: status.st_size)
   }
 }

@@ -19,7 +19,7 @@ extension CaseReader {
         try Row.fetchAll(
           db.cachedStatement(
             sql: """
-              SELECT seq, segment, offset FROM line
+              SELECT seq, segment, offset FROM flow_line
               WHERE flow = ? AND type = 'message' AND seq > ? ORDER BY seq LIMIT 500
               """
           ),

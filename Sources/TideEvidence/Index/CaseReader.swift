@@ -29,99 +29,6 @@ public final class CaseReader: Sendable {
     }
   }
 
-  /// Calls `body` with each flow that a filter lets through, in order, until it returns false.
-  ///
-  /// - Parameters:
-  ///   - filter: which flows.
-  ///   - after: the flow before the first one wanted, in the order asked for; nil to begin at the end.
-  ///   - newestFirst: whether the order is by falling number.
-  ///   - body: takes a flow; it may ask this reader for more.
-  /// - Throws: `index`, `malformed`, or what the file system says.
-  public func forEachFlow(
-    _ filter: FlowFilter = .all,
-    after: FlowID? = nil,
-    newestFirst: Bool = false,
-    _ body: (FlowRecord) throws(EvidenceFailure) -> Bool
-  ) throws(EvidenceFailure) {
-    try self.index.update()
-    let order = newestFirst ? "flow < ? ORDER BY flow DESC" : "flow > ? ORDER BY flow"
-    var last = after.map { Int64(clamping: $0.number) } ?? (newestFirst ? Int64.max : 0)
-    while true {
-      // A page at a time, so that `body` may take its time without holding the index.
-      let bound = last
-      let page = try self.index.read { db in
-        try Row.fetchAll(
-          db.cachedStatement(sql: "SELECT * FROM flow WHERE \(order) LIMIT 500"),
-          arguments: [bound]
-        ).map { FlowRecord($0) }
-      }
-      guard let end = page.last else { return }
-      for flow in page where filter.matches(flow) {
-        guard try self.heads(of: flow.flow, satisfy: filter) else { continue }
-        guard try body(flow) else { return }
-      }
-      last = Int64(clamping: end.flow.number)
-    }
-  }
-
-  /// The flows that a filter lets through.
-  public func flows(_ filter: FlowFilter = .all) throws(EvidenceFailure) -> [FlowRecord] {
-    var flows: [FlowRecord] = []
-    try self.forEachFlow(filter) { flow throws(EvidenceFailure) in
-      flows.append(flow)
-      return true
-    }
-    return flows
-  }
-
-  /// Calls `body` with each finding that a filter lets through, in order, until it returns false.
-  ///
-  /// - Parameters:
-  ///   - filter: which findings.
-  ///   - body: takes a finding and its flow.
-  /// - Throws: as `forEachFlow`.
-  public func forEachFinding(
-    _ filter: FlowFilter = .all,
-    _ body: (FindingRecord, FlowRecord) throws(EvidenceFailure) -> Bool
-  ) throws(EvidenceFailure) {
-    try self.index.update()
-    var last: Int64 = 0
-    while true {
-      let bound = last
-      let page = try self.index.read { db in
-        var flows: [FlowID: FlowRecord] = [:]
-        let rows = try Row.fetchAll(
-          db.cachedStatement(sql: "SELECT * FROM finding WHERE seq > ? ORDER BY seq LIMIT 500"),
-          arguments: [bound]
-        )
-        return try rows.map { row -> (Int64, FindingRecord?, FlowRecord?) in
-          let sequence: Int64 = row["seq"]
-          let finding = FindingRecord(sequence: UInt64(clamping: sequence), line: row["line"])
-          guard let flow = finding?.flow else { return (sequence, nil, nil) }
-          let record = try flows[flow] ?? FlowRecord.fetch(flow, db)
-          flows[flow] = record
-          return (sequence, finding, record)
-        }
-      }
-      guard let end = page.last else { return }
-      for case (_, let finding?, let flow?) in page where filter.matches(finding, of: flow) {
-        guard try self.heads(of: flow.flow, satisfy: filter) else { continue }
-        guard try body(finding, flow) else { return }
-      }
-      last = end.0
-    }
-  }
-
-  /// The findings that a filter lets through.
-  public func findings(_ filter: FlowFilter = .all) throws(EvidenceFailure) -> [FindingRecord] {
-    var findings: [FindingRecord] = []
-    try self.forEachFinding(filter) { finding, _ throws(EvidenceFailure) in
-      findings.append(finding)
-      return true
-    }
-    return findings
-  }
-
   /// All that the case has of a flow but for the content of its messages.
   ///
   /// - Parameters:
@@ -135,12 +42,16 @@ public final class CaseReader: Sendable {
   ) throws(EvidenceFailure) -> FlowDetail {
     try self.index.update()
     let found = try self.index.read { db -> (FlowDetail, [LogPosition])? in
-      guard let record = try FlowRecord.fetch(id, db) else { return nil }
+      var dictionary = IndexDictionary(db)
+      guard let record = try IndexedFlow.fetch(id, &dictionary, db)?.record else { return nil }
       var detail = FlowDetail(record: record)
       let number = Int64(clamping: id.number)
       detail.findings = try Row.fetchAll(
         db,
-        sql: "SELECT * FROM finding WHERE flow = ? ORDER BY seq",
+        sql: """
+          SELECT l.seq, l.line FROM finding n JOIN finding_line l ON l.seq = n.seq
+          WHERE n.flow = ? ORDER BY n.seq
+          """,
         arguments: [number]
       ).compactMap { row in
         FindingRecord(sequence: UInt64(clamping: row["seq"] as Int64), line: row["line"])
@@ -148,13 +59,13 @@ public final class CaseReader: Sendable {
       detail.socketMessageCount =
         try Int.fetchOne(
           db,
-          sql: "SELECT COUNT(*) FROM line WHERE flow = ? AND type = 'message'",
+          sql: "SELECT COUNT(*) FROM flow_line WHERE flow = ? AND type = 'message'",
           arguments: [number]
         ) ?? 0
       let positions = try Row.fetchAll(
         db,
         sql: """
-          SELECT segment, offset FROM entry
+          SELECT segment, offset FROM connection_line
           WHERE connection = ? AND type IN ('dns', 'decided', 'hello', 'handshake', 'coverage')
           ORDER BY seq
           """,
@@ -162,7 +73,10 @@ public final class CaseReader: Sendable {
       ).map { LogPosition($0) }
       let notes = try Row.fetchAll(
         db,
-        sql: "SELECT segment, offset FROM line WHERE flow = ? AND type = 'note' ORDER BY seq",
+        sql: """
+          SELECT segment, offset FROM flow_line
+          WHERE flow = ? AND type IN ('note', 'redaction') ORDER BY seq
+          """,
         arguments: [number]
       ).map { LogPosition($0) }
       return (detail, positions + record.lines + notes)
@@ -212,7 +126,7 @@ public final class CaseReader: Sendable {
     return Bytes(whole)
   }
 
-  /// The lines of the log that are about the recording itself, such as `mark`, `gap`, `start`.
+  /// The lines of the log that are about no flow and no connection, such as `mark`, `gap`, `start`.
   public func entries(ofType type: String) throws(EvidenceFailure) -> [[UInt8]] {
     try self.index.update()
     let positions = try self.index.read { db in

@@ -5,15 +5,20 @@ internal import TideCore
 /// `flows.sqlite`: what the log says, by flow; made from the log and never the only place of anything.
 final class EvidenceIndex: Sendable {
   /// Raised whenever a table or the meaning of a column changes: an index of another version is made anew.
-  static let version = 2
+  static let version = 4
+
+  static let name = "flows.sqlite"
+
+  /// How many lines a transaction takes in: others read between two, and a kill costs little.
+  private static let transactionLines = 512 << 7
 
   private let queue: DatabaseQueue
   private let root: String
 
   /// Opens a case's index; where the folder cannot be written to, it is kept in memory.
-  init(root: String) throws(EvidenceFailure) {
+  init(root: String, name: String = EvidenceIndex.name) throws(EvidenceFailure) {
     self.root = root
-    let path = root + "/flows.sqlite"
+    let path = root + "/" + name
     var queue: DatabaseQueue?
     for _ in 0..<2 where queue == nil {
       do {
@@ -35,7 +40,10 @@ final class EvidenceIndex: Sendable {
 
   private static func open(_ path: String?) throws -> DatabaseQueue {
     var configuration = Configuration()
-    configuration.busyMode = .timeout(10)
+    configuration.busyMode = .timeout(30)
+    configuration.prepareDatabase { db in
+      try db.execute(sql: "PRAGMA page_size = 8192; PRAGMA cache_size = -65536")
+    }
     let queue: DatabaseQueue
     if let path {
       // Made here so that it is for its owner alone; SQLite gives its journal the same mode.
@@ -44,44 +52,81 @@ final class EvidenceIndex: Sendable {
     } else {
       queue = try DatabaseQueue(configuration: configuration)
     }
+    // Another command may be busy with it: nothing is written unless there is something to write.
+    func isOfThisVersion(_ db: Database) throws -> Bool {
+      try Int.fetchOne(db, sql: "PRAGMA user_version") == self.version
+    }
+    guard try !queue.read(isOfThisVersion) else { return queue }
     try queue.write { db in
-      let version = try Int.fetchOne(db, sql: "PRAGMA user_version")
-      if version != self.version { try IndexTables.make(db) }
+      if try !isOfThisVersion(db) { try IndexTables.make(db) }
     }
     return queue
   }
 
-  /// Takes in what the log has gained; makes the index anew if the log is not the one it was made from.
+  /// Takes in what the log has gained; makes the index anew if the log is not the one it was made from, or if it
+  /// has words of contents that were removed since.
   func update() throws(EvidenceFailure) {
     let log = try LogReader(root: self.root)
     let last = log.segments.last ?? 1
     let length = Folder.size(of: LogReader.path(of: last, in: self.root)) ?? 0
-    let isCurrent = try self.read { db in
-      try Checkpoint.read(db).next == LogPosition(segment: last, offset: length)
+    var end = LogPosition(segment: last, offset: length)
+    var isRemade = false
+    var checkpoint = try self.read { try Checkpoint.read($0) }
+    guard checkpoint.next != end || checkpoint.isStale else { return }
+    while true {
+      do {
+        guard try self.take(from: log, end: end) else { continue }
+        checkpoint = try self.read { try Checkpoint.read($0) }
+        guard checkpoint.isStale, !isRemade else { return }
+        isRemade = true
+        end = checkpoint.next
+      } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+        // Another command makes it: as long as it gets on, that is as good.
+        let now = try self.read { try Checkpoint.read($0) }
+        guard now.next != checkpoint.next else { throw self.failure(error) }
+        checkpoint = now
+      } catch let failure as EvidenceFailure {
+        throw failure
+      } catch {
+        throw self.failure(error)
+      }
     }
-    guard !isCurrent else { return }
-    try self.access { queue in
-      try queue.write { db in
+  }
+
+  /// Takes in lines of the log for one transaction; true if there are no more.
+  private func take(from log: LogReader, end: LogPosition) throws -> Bool {
+    // As the lock is taken at once, nobody else takes in the same lines.
+    try self.queue.writeWithoutTransaction { db in
+      var isDone = false
+      try db.inTransaction(.immediate) {
         var checkpoint = try Checkpoint.read(db)
-        if try !checkpoint.fits(log) {
+        if try checkpoint.isStale || !checkpoint.fits(log) {
           try IndexTables.make(db)
           checkpoint = Checkpoint()
         }
-        var builder = IndexBuilder(db: db, checkpoint: checkpoint)
-        try log.forEachLine(from: checkpoint.next) { line throws(EvidenceFailure) in
-          guard line.isWhole else { return false }
-          do {
-            try builder.take(line, root: self.root)
-          } catch let failure as EvidenceFailure {
-            throw failure
-          } catch {
-            throw EvidenceFailure(.index, detail: "flows.sqlite: \(error)")
-          }
-          return true
-        }
-        try builder.finish()
+        if checkpoint.last == nil { checkpoint.made = end }
+        isDone = try self.take(from: log, after: checkpoint, db)
+        return .commit
       }
+      return isDone
     }
+  }
+
+  private func take(
+    from log: LogReader,
+    after checkpoint: Checkpoint,
+    _ db: Database
+  ) throws -> Bool {
+    var builder = IndexBuilder(root: self.root, log: log, checkpoint: checkpoint)
+    let pump = LinePump(log, from: checkpoint.next)
+    defer { pump.stop() }
+    var count = 0
+    while count < Self.transactionLines, let batch = try pump.next() {
+      for (line, content) in batch { try builder.take(line, content, db) }
+      count += batch.count
+    }
+    try builder.finish(db)
+    return count < Self.transactionLines
   }
 
   func read<Value>(_ body: (Database) throws -> Value) throws(EvidenceFailure) -> Value {
@@ -96,8 +141,12 @@ final class EvidenceIndex: Sendable {
     } catch let failure as EvidenceFailure {
       throw failure
     } catch {
-      throw EvidenceFailure(.index, detail: "\(self.root)/flows.sqlite: \(error)")
+      throw self.failure(error)
     }
+  }
+
+  private func failure(_ error: any Error) -> EvidenceFailure {
+    EvidenceFailure(.index, detail: "\(self.root)/\(Self.name): \(error)")
   }
 }
 
@@ -107,6 +156,10 @@ struct Checkpoint {
   var next = LogPosition(segment: 1, offset: 0)
   /// Where the last line taken begins, and its tail; nil before the first.
   var last: (position: LogPosition, hash: String)?
+  /// Where the log ended when the index was begun: of what `purged` lines before list, nothing was there to be read.
+  var made = LogPosition(segment: 1, offset: 0)
+  /// Whether a later line says that contents were removed, of which the index may have words.
+  var isStale = false
 
   /// Whether the last line taken is still where it was: if not, the log is another one.
   func fits(_ log: LogReader) throws(EvidenceFailure) -> Bool {
@@ -126,7 +179,12 @@ struct Checkpoint {
       last: (
         LogPosition(segment: row["last_segment"], offset: UInt64(row["last_offset"] as Int64)),
         row["hash"]
-      )
+      ),
+      made: LogPosition(
+        segment: row["made_segment"],
+        offset: UInt64(row["made_offset"] as Int64)
+      ),
+      isStale: row["stale"]
     )
   }
 
@@ -134,48 +192,12 @@ struct Checkpoint {
     guard let last = self.last else { return }
     try db.execute(sql: "DELETE FROM checkpoint")
     try db.execute(
-      sql: "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?)",
+      sql: "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       arguments: [
         self.next.segment, Int64(self.next.offset), last.position.segment,
-        Int64(last.position.offset), last.hash,
+        Int64(last.position.offset), last.hash, self.made.segment, Int64(self.made.offset),
+        self.isStale,
       ]
-    )
-  }
-}
-
-/// The tables of an index.
-enum IndexTables {
-  /// Makes empty tables, whatever was there before.
-  static func make(_ db: Database) throws {
-    for table in ["checkpoint", "flow", "finding", "entry", "line", "coverage"] {
-      try db.execute(sql: "DROP TABLE IF EXISTS \(table)")
-    }
-    try db.execute(
-      sql: """
-        CREATE TABLE checkpoint (
-          segment INTEGER NOT NULL, offset INTEGER NOT NULL,
-          last_segment INTEGER NOT NULL, last_offset INTEGER NOT NULL, hash TEXT NOT NULL);
-        CREATE TABLE flow (
-          flow INTEGER PRIMARY KEY, connection INTEGER NOT NULL, device TEXT, client TEXT,
-          started TEXT NOT NULL, ended TEXT, method TEXT, url TEXT, host TEXT, sni TEXT,
-          port INTEGER, protocol TEXT, address TEXT, candidates TEXT, region TEXT, regions TEXT,
-          asns TEXT, treatment TEXT, status INTEGER, request_bytes INTEGER, response_bytes INTEGER,
-          findings TEXT, decided TEXT, applied TEXT, rule TEXT, exposure INTEGER, error TEXT,
-          request_type TEXT, response_type TEXT, lines TEXT);
-        CREATE TABLE finding (seq INTEGER PRIMARY KEY, flow INTEGER NOT NULL, line TEXT NOT NULL);
-        CREATE INDEX finding_flow ON finding (flow);
-        CREATE TABLE entry (
-          seq INTEGER PRIMARY KEY, type TEXT NOT NULL, connection INTEGER,
-          segment INTEGER NOT NULL, offset INTEGER NOT NULL);
-        CREATE TABLE line (
-          seq INTEGER PRIMARY KEY, flow INTEGER NOT NULL, type TEXT NOT NULL,
-          segment INTEGER NOT NULL, offset INTEGER NOT NULL);
-        CREATE INDEX line_flow ON line (flow, type, seq);
-        CREATE TABLE coverage (
-          kind TEXT PRIMARY KEY, count INTEGER NOT NULL, example TEXT NOT NULL);
-        CREATE INDEX entry_connection ON entry (connection) WHERE connection IS NOT NULL;
-        PRAGMA user_version = \(EvidenceIndex.version);
-        """
     )
   }
 }

@@ -13,7 +13,7 @@ public struct FlowFilter: Sendable {
     case device, host, ip, port, region, asn
     case protocolName = "protocol"
     case direction, method, path, header, type, size, finding, certainty, decided, applied, rule
-    case status, treatment, since, until
+    case status, treatment, text, since, until
   }
 
   /// What a value of a word asks.
@@ -24,6 +24,8 @@ public struct FlowFilter: Sendable {
     case block(CIDR)
     case numbers(ClosedRange<UInt64>)
     case time(String)
+    /// Words next to each other, as the index is asked for them.
+    case words(String)
   }
 
   struct Term: Sendable {
@@ -66,23 +68,26 @@ public struct FlowFilter: Sendable {
     return FlowFilter(terms: terms)
   }
 
-  /// Whether a flow is shown, as far as the index knows it: `CaseReader.shows` asks its heads too.
+  /// Whether a flow is shown, as far as its record tells: `CaseReader.shows` asks its heads and contents too.
   ///
   /// `finding`, `certainty` and `direction` together ask for one finding that has all of it. `direction`
   /// also says which way's `size` and `type` count; alone it asks nothing, as every flow has both ways.
   public func matches(_ flow: FlowRecord) -> Bool {
-    let isOfIndex: (Term) -> Bool = { !$0.isOfFinding && $0.key != .header }
-    guard self.terms.allSatisfy({ !isOfIndex($0) || $0.isNegated != self.matches($0, flow) }) else {
-      return false
-    }
+    self.terms.allSatisfy { term in
+      term.isOfFinding || term.isOfContent || term.isNegated != self.matches(term, flow)
+    } && self.matches(flow.tags)
+  }
+
+  /// What the words about findings say of all findings of a flow.
+  func matches(_ tags: [FlowRecord.FindingTag]) -> Bool {
     let ofFinding = self.terms.filter(\.isOfFinding)
     let negated = ofFinding.filter(\.isNegated)
-    guard negated.allSatisfy({ term in !flow.tags.contains { Self.matches(term, $0) } }) else {
+    guard negated.allSatisfy({ term in !tags.contains { Self.matches(term, $0) } }) else {
       return false
     }
     let asked = ofFinding.filter { !$0.isNegated }
     return asked.allSatisfy { $0.key == .direction }
-      || flow.tags.contains { tag in asked.allSatisfy { Self.matches($0, tag) } }
+      || tags.contains { tag in asked.allSatisfy { Self.matches($0, tag) } }
   }
 
   /// Whether a finding of a flow is shown.
@@ -96,7 +101,7 @@ public struct FlowFilter: Sendable {
       direction: finding.direction
     )
     return self.terms.allSatisfy { term in
-      if term.key == .header { return true }
+      if term.isOfContent { return true }
       let isMatch =
         switch term.key {
         case .finding, .certainty, .direction: Self.matches(term, tag)
@@ -106,22 +111,20 @@ public struct FlowFilter: Sendable {
         case .applied: term.accepts(finding.applied)
         case .rule: term.accepts(finding.rule)
         case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .header,
-          .type, .size,
-          .status, .treatment:
+          .type, .size, .status, .treatment, .text:
           self.matches(term, flow)
         }
       return isMatch != term.isNegated
     }
   }
 
-  private static func matches(_ term: Term, _ tag: FlowRecord.FindingTag) -> Bool {
+  static func matches(_ term: Term, _ tag: FlowRecord.FindingTag) -> Bool {
     switch term.key {
     case .finding: term.accepts(tag.kind)
     case .certainty: term.accepts(tag.certainty)
     case .direction: term.accepts(tag.direction)
     case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .header, .type,
-      .size,
-      .decided, .applied, .rule, .status, .treatment, .since, .until:
+      .size, .decided, .applied, .rule, .status, .treatment, .text, .since, .until:
       true
     }
   }
@@ -155,12 +158,12 @@ public struct FlowFilter: Sendable {
     case .treatment: return term.accepts(flow.treatment)
     case .since: return term.tests.allSatisfy { $0.accepts(from: flow.started) }
     case .until: return term.tests.allSatisfy { $0.accepts(to: flow.started) }
-    case .finding, .certainty, .direction, .header: return true
+    case .finding, .certainty, .direction, .header, .text: return true
     }
   }
 
   /// The sides of a flow that a `direction` word, if there is one, lets count.
-  private func ways<Value>(request: Value, response: Value) -> [Value] {
+  func ways<Value>(request: Value, response: Value) -> [Value] {
     guard let term = self.terms.first(where: { $0.key == .direction && !$0.isNegated }) else {
       return [request, response]
     }
@@ -169,12 +172,14 @@ public struct FlowFilter: Sendable {
 }
 
 extension FlowFilter.Term {
-  fileprivate var isOfFinding: Bool {
+  /// Whether it asks what heads and contents say, which only the index knows.
+  var isOfContent: Bool { self.key == .header || self.key == .text }
+
+  var isOfFinding: Bool {
     switch self.key {
     case .finding, .certainty, .direction: true
     case .device, .host, .ip, .port, .region, .asn, .protocolName, .method, .path, .header, .type,
-      .size,
-      .decided, .applied, .rule, .status, .treatment, .since, .until:
+      .size, .decided, .applied, .rule, .status, .treatment, .text, .since, .until:
       false
     }
   }
@@ -195,7 +200,7 @@ extension FlowFilter.Test {
     case .host(let pattern):
       Hostname(text)?.matches(pattern: pattern) ?? ASCII.equalsIgnoringCase(text.utf8, pattern.utf8)
     case .block(let block): IPAddress(text).map { block.contains($0) } ?? false
-    case .numbers, .time: false
+    case .numbers, .time, .words: false
     }
   }
 
@@ -247,10 +252,18 @@ enum Pattern {
 
 extension FlowRecord {
   /// The host inside the URL; what `:authority` or `Host` said.
-  var urlHost: String? {
-    guard let start = self.url.firstRange(of: "://")?.upperBound else { return nil }
-    let authority = self.url[start...].prefix { $0 != "/" && $0 != "?" }
-    return Authority(authority, defaultPort: self.port)?.host.description
+  var urlHost: String? { Self.host(ofOrigin: self.origin) }
+
+  /// The URL's part before its path; empty for a tunnel.
+  var origin: String {
+    guard let start = self.url.firstRange(of: "://")?.upperBound else { return "" }
+    return String(self.url[..<start]) + self.url[start...].prefix { $0 != "/" && $0 != "?" }
+  }
+
+  static func host(ofOrigin origin: String) -> String? {
+    guard let start = origin.firstRange(of: "://")?.upperBound else { return nil }
+    // Which port is meant without one does not matter here.
+    return Authority(origin[start...], defaultPort: 443)?.host.description
   }
 
   /// The URL's path, without the query.

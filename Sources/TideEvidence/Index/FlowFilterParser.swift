@@ -71,6 +71,11 @@ struct FlowFilterParser {
     case .certainty: return [try self.oneOf(value, Certainty.allCases.map(\.rawValue))]
     case .decided, .applied: return [try self.oneOf(value, Action.allCases.map(\.rawValue))]
     case .treatment: return [try self.oneOf(value, FlowTreatment.allCases.map(\.rawValue))]
+    case .text:
+      guard let query = SearchText.query(value) else {
+        throw self.failure("`\(value)` has neither letters nor digits")
+      }
+      return [.words(query)]
     case .since, .until: return [.time(try self.time(value))]
     }
   }
@@ -110,7 +115,7 @@ struct FlowFilterParser {
       "gb": 1_000_000_000,
     ]
     guard let number = UInt64(digits), let unit = units[text.dropFirst(digits.count).lowercased()],
-      case let (bytes, overflow) = number.multipliedReportingOverflow(by: unit), !overflow
+      case (let bytes, let overflow) = number.multipliedReportingOverflow(by: unit), !overflow
     else { throw self.failure("`\(value)` is not a size such as >=256KiB") }
     return .numbers(Self.range(relation, bytes))
   }

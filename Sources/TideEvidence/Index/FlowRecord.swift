@@ -165,6 +165,35 @@ extension FlowRecord {
     json.endObject()
   }
 
+  /// Joins what a flow began with.
+  init(
+    flow: FlowID,
+    connection: ConnectionID,
+    place: FlowPlace,
+    started: String,
+    method: String,
+    url: String,
+    protocolName: String
+  ) {
+    self.flow = flow
+    self.connection = connection
+    self.device = place.device
+    self.client = place.client
+    self.started = started
+    self.method = method
+    self.url = url
+    self.host = place.host
+    self.sni = place.sni
+    self.port = place.port
+    self.protocolName = protocolName
+    self.address = place.address
+    self.candidates = place.candidates
+    self.region = place.region
+    self.regionLabels = place.regionLabels
+    self.systems = place.systems
+    self.treatment = place.treatment
+  }
+
   /// Reads a flow-start line; nil if it lacks what every flow has.
   init?(start event: LogEvent) {
     let members = event.members

@@ -1,235 +1,231 @@
 internal import GRDB
 internal import TideCore
-internal import TideCrypto
 
-/// Turns lines of the log into rows, inside one transaction.
+/// Turns lines of the log into rows, in the transactions that its owner opens.
 struct IndexBuilder {
-  private let db: Database
-  private var checkpoint: Checkpoint
-  /// Flows touched since the last write: most lines are about a few.
-  private var flows: [UInt64: FlowRecord] = [:]
+  /// Flows in memory at most: most lines are about a few.
+  private static let mostFlows = 4_096
 
-  init(db: Database, checkpoint: Checkpoint) {
-    self.db = db
+  private let root: String
+  private let log: LogReader
+  private var checkpoint: Checkpoint
+  private var last: LogLine?
+  private var flows: [UInt64: IndexedFlow] = [:]
+  private var words = IndexWords()
+  private var fields = IndexFields()
+
+  init(root: String, log: LogReader, checkpoint: Checkpoint) {
+    self.root = root
+    self.log = log
     self.checkpoint = checkpoint
   }
 
-  mutating func take(_ line: LogLine, root: String) throws {
-    let event = try LogEvent(line, in: root)
-    switch event.type {
-    case "flow-start":
-      if let record = FlowRecord(start: event) { self.flows[record.flow.number] = record }
-    case "flow-end":
-      try self.change(event) { $0.end(event) }
-    case "finding":
-      try self.change(event) { $0.find(event) }
-      try self.insert(finding: event)
-    case "head":
-      try self.change(event) {
-        $0.take(head: event)
-        $0.lines.append(line.position)
-      }
-    case "body", "trailers":
-      try self.change(event) { $0.lines.append(line.position) }
-    case "message", "note":
-      try self.insert(line: event)
-    case "coverage":
-      try self.insert(entry: event)
-      try self.count(coverage: event)
-    case "segment", "connection-end": break
-    default:
-      try self.insert(entry: event)
+  mutating func take(_ line: LogLine, _ content: IndexedLine, _ db: Database) throws {
+    self.last = line
+    switch content {
+    case .ignored: return
+    case .listed(let sequence, let type, let connection):
+      try self.insert(sequence, type, of: connection, line.position, db)
+    case .head(let event, let head): try self.take(head, event, db)
+    case .content(let event, let words): try self.take(words, event, db)
+    case .event(let event): try self.take(event, db)
     }
-    self.checkpoint.next = line.next
-    if let (_, hash) = LineTail.split(line.bytes) {
-      self.checkpoint.last = (line.position, String(decoding: hash, as: UTF8.self))
-    }
-    if self.flows.count >= 2_000 { try self.writeFlows() }
+    if self.flows.count >= Self.mostFlows { try self.writeFlows(db) }
   }
 
-  mutating func finish() throws {
-    try self.writeFlows()
-    try self.checkpoint.write(self.db)
+  /// Writes what is in memory, and how far that is.
+  mutating func finish(_ db: Database) throws {
+    try self.writeFlows(db)
+    if let last = self.last, let (_, hash) = LineTail.split(last.bytes) {
+      self.checkpoint.next = last.next
+      self.checkpoint.last = (last.position, String(decoding: hash, as: UTF8.self))
+    }
+    try self.checkpoint.write(db)
+  }
+
+  private mutating func take(_ event: LogEvent, _ db: Database) throws {
+    switch event.type {
+    case "flow-start":
+      if let record = FlowRecord(start: event) {
+        self.flows[record.flow.number] = IndexedFlow(record)
+      }
+    case "flow-end":
+      try self.change(event, db) { flow, _, _ in flow.record.end(event) }
+    case "finding":
+      try self.change(event, db) { flow, _, _ in flow.record.find(event) }
+      try self.insert(finding: event, db)
+    case "head":
+      try self.change(event, db) { flow, _, _ in flow.record.lines.append(event.line.position) }
+    case "trailers":
+      try self.change(event, db) { flow, _, _ in flow.record.lines.append(event.line.position) }
+    case "note", "redaction":
+      try self.insert(line: event, db)
+    case "coverage":
+      if let connection = event.connection {
+        try self.insert(event.sequence, event.type, of: connection, event.line.position, db)
+      }
+      try self.count(coverage: event, db)
+    case "purged":
+      try self.insert(entry: event, db)
+      try self.insert(purged: event, db)
+    default:
+      if let connection = event.connection {
+        try self.insert(event.sequence, event.type, of: connection, event.line.position, db)
+      } else {
+        try self.insert(entry: event, db)
+      }
+    }
   }
 
   private mutating func change(
     _ event: LogEvent,
-    _ body: (inout FlowRecord) -> Void
+    _ db: Database,
+    _ body: (inout IndexedFlow, inout IndexBuilder, Database) throws -> Void
   ) throws {
-    guard let flow = event.flow,
-      var record = try self.flows[flow.number] ?? FlowRecord.fetch(flow, self.db)
-    else { return }
-    body(&record)
-    self.flows[flow.number] = record
+    guard let id = event.flow else { return }
+    var known = self.flows.removeValue(forKey: id.number)
+    if known == nil {
+      var dictionary = IndexDictionary(db)
+      known = try IndexedFlow.fetch(id, &dictionary, db)
+    }
+    guard var flow = known else { return }
+    try body(&flow, &self, db)
+    self.flows[id.number] = flow
   }
 
-  private func insert(finding event: LogEvent) throws {
-    guard let flow = event.flow else { return }
-    let line = String(decoding: FindingsFile.line(of: event).dropLast(), as: UTF8.self)
-    try self.db.cachedStatement(sql: "INSERT OR REPLACE INTO finding VALUES (?, ?, ?)").execute(
-      arguments: [Int64(event.sequence), Int64(clamping: flow.number), line]
-    )
-  }
-
-  private func insert(entry event: LogEvent) throws {
-    try self.db.cachedStatement(
-      sql: "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)"
-    ).execute(
-      arguments: [
-        Int64(event.sequence), event.type,
-        event.connection.map { Int64(clamping: $0.number) }, event.line.position.segment,
-        Int64(event.line.position.offset),
-      ]
-    )
-  }
-
-  /// What a flow may have any number of has rows of its own: its flow's row does not grow.
-  private func insert(line event: LogEvent) throws {
-    guard let flow = event.flow else { return }
-    try self.db.cachedStatement(
-      sql: "INSERT OR REPLACE INTO line VALUES (?, ?, ?, ?, ?)"
-    ).execute(
-      arguments: [
-        Int64(event.sequence), Int64(clamping: flow.number), event.type,
-        event.line.position.segment, Int64(event.line.position.offset),
-      ]
-    )
-  }
-
-  private func count(coverage event: LogEvent) throws {
-    guard let kind = event.members["kind"]?.string else { return }
-    try self.db.cachedStatement(
-      sql: """
-        INSERT INTO coverage VALUES (?, 1, ?) ON CONFLICT (kind) DO UPDATE SET count = count + 1
-        """
-    ).execute(arguments: [kind, event.members["detail"]?.string ?? ""])
-  }
-
-  private mutating func writeFlows() throws {
-    for record in self.flows.values { try record.store(self.db) }
+  private mutating func writeFlows(_ db: Database) throws {
+    for number in self.flows.keys.sorted() { try self.flows[number]?.store(&self.words, db) }
     self.flows.removeAll(keepingCapacity: true)
   }
 }
 
-extension FlowRecord {
-  /// Takes a head line: of what type the content is.
-  mutating func take(head event: LogEvent) {
-    guard event.members["stage"]?.string == BodyStage.original.rawValue,
-      let data = event.members["data"]?.string, let bytes = Base64.standard.decode(data.utf8)
-    else { return }
-    let type = RawHead(Bytes(bytes)).mediaType
-    if event.members["direction"]?.string == Direction.request.rawValue {
-      self.requestType = type
-    } else {
-      self.responseType = type
-    }
-  }
+// MARK: - What heads and contents say
 
-  static func fetch(_ flow: FlowID, _ db: Database) throws -> FlowRecord? {
-    try Row.fetchOne(
-      db.cachedStatement(sql: "SELECT * FROM flow WHERE flow = ?"),
-      arguments: [Int64(clamping: flow.number)]
-    ).map { FlowRecord($0) }
-  }
-
-  fileprivate func store(_ db: Database) throws {
-    var candidates = JSONWriter()
-    candidates.beginArray()
-    for candidate in self.candidates {
-      candidates.beginArray()
-      candidates.value(candidate.address)
-      candidates.value(candidate.region)
-      candidates.endArray()
-    }
-    candidates.endArray()
-    var error: String?
-    if let failure = self.error {
-      var json = JSONWriter()
-      json.beginArray()
-      json.value(failure.code)
-      json.value(failure.origin)
-      json.value(failure.detail)
-      json.endArray()
-      error = String(decoding: json.bytes, as: UTF8.self)
-    }
-    let tags = self.tags.map { "\($0.kind):\($0.certainty):\($0.direction):\($0.count)" }
-    let values: [(any DatabaseValueConvertible)?] = [
-      Int64(clamping: self.flow.number), Int64(clamping: self.connection.number), self.device,
-      self.client, self.started, self.ended, self.method, self.url, self.host, self.sni,
-      Int(self.port), self.protocolName, self.address,
-      String(decoding: candidates.bytes, as: UTF8.self), self.region,
-      self.regionLabels.joined(separator: " "),
-      self.systems.map(String.init).joined(separator: " "), self.treatment, self.status,
-      self.requestBytes.map { Int64(clamping: $0) }, self.responseBytes.map { Int64(clamping: $0) },
-      tags.joined(separator: " "), self.decided, self.applied, self.rule,
-      self.exposure.map { Int64(clamping: $0) }, error, self.requestType, self.responseType,
-      self.lines.map { "\($0.segment):\($0.offset)" }.joined(separator: " "),
-    ]
-    let marks = Array(repeating: "?", count: values.count).joined(separator: ", ")
-    try db.cachedStatement(sql: "INSERT OR REPLACE INTO flow VALUES (\(marks))").execute(
-      arguments: StatementArguments(values)
-    )
-  }
-
-  /// Reads a row by the places of its columns: looking names up took longer than all the rest.
-  init(_ row: Row) {
-    func words(_ column: Int) -> [String] {
-      (row[column] as String? ?? "").split(separator: " ").map(String.init)
-    }
-    func array(_ column: Int) -> [JSONValue] {
-      (row[column] as String?).flatMap { JSONValue(Bytes($0)) }?.array ?? []
-    }
-    func number(_ column: Int) -> UInt64? { (row[column] as Int64?).map { UInt64(clamping: $0) } }
-    self.flow = FlowID(number(0) ?? 0)
-    self.connection = ConnectionID(number(1) ?? 0)
-    self.device = row[2]
-    self.client = row[3]
-    self.started = row[4]
-    self.ended = row[5]
-    self.method = row[6]
-    self.url = row[7]
-    self.host = row[8]
-    self.sni = row[9]
-    self.port = UInt16(clamping: row[10] as Int)
-    self.protocolName = row[11]
-    self.address = row[12]
-    self.candidates = array(13).map { pair in
-      Candidate(
-        address: pair.array.first?.string ?? "",
-        region: pair.array.dropFirst().first?.string ?? ""
-      )
-    }
-    self.region = row[14]
-    self.regionLabels = words(15)
-    self.systems = words(16).compactMap { UInt32($0) }
-    self.treatment = row[17]
-    self.status = row[18]
-    self.requestBytes = number(19)
-    self.responseBytes = number(20)
-    self.tags = words(21).map { tag in
-      let parts = tag.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-      return FindingTag(
-        kind: parts.first ?? "",
-        certainty: parts.dropFirst().first ?? "",
-        direction: parts.dropFirst(2).first ?? "",
-        count: parts.dropFirst(3).first.flatMap { Int($0) } ?? 1
-      )
-    }
-    self.decided = row[22]
-    self.applied = row[23]
-    self.rule = row[24]
-    self.exposure = number(25)
-    let failure = array(26).compactMap(\.string)
-    self.error =
-      failure.count == 3 ? Failure(code: failure[0], origin: failure[1], detail: failure[2]) : nil
-    self.requestType = row[27]
-    self.responseType = row[28]
-    self.lines = words(29).compactMap { word in
-      let parts = word.split(separator: ":")
-      guard parts.count == 2, let segment = Int(parts[0]), let offset = UInt64(parts[1]) else {
-        return nil
+extension IndexBuilder {
+  private mutating func take(
+    _ head: ContentWords.Head,
+    _ event: LogEvent,
+    _ db: Database
+  ) throws {
+    guard let key = ContentWords.Key(event) else { return }
+    try self.change(event, db) { flow, builder, db in
+      flow.record.lines.append(event.line.position)
+      try builder.insert(head.words, of: &flow, db)
+      guard key.stage == .original else { return }
+      let set = try builder.fields.keep(head.head, of: flow.record.flow, key.direction, db)
+      if key.direction == .request {
+        flow.record.requestType = head.head.mediaType
+        flow.requestFields = set
+      } else {
+        flow.record.responseType = head.head.mediaType
+        flow.responseFields = set
       }
-      return LogPosition(segment: segment, offset: offset)
     }
+  }
+
+  /// Takes a body or a message.
+  private mutating func take(_ words: [UInt8]?, _ event: LogEvent, _ db: Database) throws {
+    if event.type == "message" { try self.insert(line: event, db) }
+    try self.change(event, db) { flow, builder, db in
+      if event.type == "body" { flow.record.lines.append(event.line.position) }
+      let words = try words ?? builder.words(ofBody: event, of: flow)
+      try builder.insert(words, of: &flow, db)
+    }
+  }
+
+  private func insert(_ words: [UInt8], of flow: inout IndexedFlow, _ db: Database) throws {
+    guard !words.isEmpty, flow.texts < 1 << SearchText.slotBits else { return }
+    let row = Int64(clamping: flow.record.flow.number) << SearchText.slotBits + flow.texts
+    flow.texts += 1
+    try db.cachedStatement(sql: "INSERT INTO text (rowid, words) VALUES (?, ?)").run([
+      row, String(decoding: words, as: UTF8.self),
+    ])
+  }
+
+  /// The words of a content whose head was read with lines before these.
+  private func words(ofBody event: LogEvent, of flow: IndexedFlow) throws -> [UInt8] {
+    var contents = ContentWords(root: self.root)
+    for position in flow.record.lines {
+      guard let line = try self.log.line(at: position), let head = LogEvent(line),
+        head.type == "head"
+      else { continue }
+      _ = contents.head(head)
+    }
+    return contents.words(ofBody: event)
+      ?? contents.words(ofBody: event, ContentWords.Facts(type: "", coding: nil))
+  }
+}
+
+// MARK: - Rows of their own
+
+extension IndexBuilder {
+  private mutating func insert(finding event: LogEvent, _ db: Database) throws {
+    guard let flow = event.flow else { return }
+    func text(_ name: String) -> String { event.members[name]?.string ?? "" }
+    let tag = "\(text("kind")):\(text("certainty")):\(text("direction"))"
+    let sequence = Int64(event.sequence)
+    try db.cachedStatement(sql: "INSERT OR REPLACE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?)").run([
+      sequence, Int64(clamping: flow.number), try self.words.id(.tag, tag, db), event.time,
+      try self.words.id(.action, text("decided"), db),
+      try self.words.id(.action, text("applied"), db),
+      try self.words.id(.rule, ifAny: event.members["rule"]?.string, db),
+    ])
+    let line = String(decoding: FindingsFile.line(of: event).dropLast(), as: UTF8.self)
+    try db.cachedStatement(sql: "INSERT OR REPLACE INTO finding_line VALUES (?, ?)").run([
+      sequence, line,
+    ])
+  }
+
+  private func insert(entry event: LogEvent, _ db: Database) throws {
+    try db.cachedStatement(sql: "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)").run([
+      event.type, Int64(event.sequence), event.line.position.segment,
+      Int64(event.line.position.offset),
+    ])
+  }
+
+  private func insert(
+    _ sequence: UInt64,
+    _ type: String,
+    of connection: ConnectionID,
+    _ position: LogPosition,
+    _ db: Database
+  ) throws {
+    try db.cachedStatement(
+      sql: "INSERT OR REPLACE INTO connection_line VALUES (?, ?, ?, ?, ?)"
+    ).run([
+      Int64(clamping: connection.number), Int64(sequence), type, position.segment,
+      Int64(position.offset),
+    ])
+  }
+
+  /// What a flow may have any number of has rows of its own: its flow's row does not grow.
+  private func insert(line event: LogEvent, _ db: Database) throws {
+    guard let flow = event.flow else { return }
+    try db.cachedStatement(sql: "INSERT OR REPLACE INTO flow_line VALUES (?, ?, ?, ?, ?)").run([
+      Int64(clamping: flow.number), event.type, Int64(event.sequence),
+      event.line.position.segment, Int64(event.line.position.offset),
+    ])
+  }
+
+  private mutating func insert(purged event: LogEvent, _ db: Database) throws {
+    let (position, made) = (event.line.position, self.checkpoint.made)
+    if (position.segment, position.offset) >= (made.segment, made.offset) {
+      self.checkpoint.isStale = true
+    }
+    for digest in event.members["contents"]?.array ?? [] {
+      guard let text = digest.string else { continue }
+      try db.cachedStatement(sql: "INSERT OR REPLACE INTO purged VALUES (?, ?)").run([
+        text, Int64(event.sequence),
+      ])
+    }
+  }
+
+  private func count(coverage event: LogEvent, _ db: Database) throws {
+    guard let kind = event.members["kind"]?.string else { return }
+    try db.cachedStatement(
+      sql: """
+        INSERT INTO coverage VALUES (?, 1, ?) ON CONFLICT (kind) DO UPDATE SET count = count + 1
+        """
+    ).execute(arguments: [kind, event.members["detail"]?.string ?? ""])
   }
 }

@@ -8,6 +8,8 @@ struct RawHead {
   let startLine: String
   /// The fields in their order, without pseudo-fields: those are not HTTP fields (RFC 9113 §8.3).
   let fields: [(name: String, value: String)]
+  /// Of HTTP/2, the pseudo-fields, with their colon.
+  let pseudoFields: [(name: String, value: String)]
   /// Whether it begins with pseudo-fields.
   let isHTTP2: Bool
 
@@ -18,13 +20,27 @@ struct RawHead {
     let isHTTP2 = lines.first?.hasPrefix(":") ?? false
     self.isHTTP2 = isHTTP2
     self.startLine = isHTTP2 || lines.isEmpty ? "" : lines.removeFirst()
-    self.fields = lines.compactMap { line in
-      guard !isHTTP2 || !line.hasPrefix(":"), let colon = line.firstIndex(of: ":") else {
-        return nil
-      }
+    var fields: [(name: String, value: String)] = []
+    var pseudoFields: [(name: String, value: String)] = []
+    for line in lines {
+      let isPseudo = isHTTP2 && line.utf8.first == 0x3A
+      guard let colon = line.utf8.dropFirst(isPseudo ? 1 : 0).firstIndex(of: 0x3A) else { continue }
       let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-      return (String(line[..<colon]), String(value))
+      let field = (name: String(line[..<colon]), value: String(value))
+      if isPseudo { pseudoFields.append(field) } else { fields.append(field) }
     }
+    self.fields = fields
+    self.pseudoFields = pseudoFields
+  }
+
+  /// Whether another head follows for the same message (RFC 9110 §15.2); `101` is the last of HTTP/1.
+  var isInformational: Bool {
+    let status =
+      self.isHTTP2
+      ? self.pseudoFields.first { $0.name == ":status" }.map { $0.value[...] }
+      : self.startLine.hasPrefix("HTTP/")
+        ? self.startLine.split(separator: " ").dropFirst().first : nil
+    return status?.count == 3 && status?.first == "1" && status != "101"
   }
 
   func first(_ name: String) -> String? {

@@ -1,7 +1,7 @@
 internal import TideCore
 
 /// A JSON value as read from a file of a case.
-enum JSONValue: Equatable {
+enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
   /// A number that is a whole one, as all of ours are.
@@ -40,7 +40,7 @@ enum JSONValue: Equatable {
 }
 
 /// A JSON object with its members in the order written; looked through from the front, as ours are short.
-struct JSONObject: Equatable {
+struct JSONObject: Equatable, Sendable {
   var members: [(name: String, value: JSONValue)] = []
 
   subscript(_ name: String) -> JSONValue? {

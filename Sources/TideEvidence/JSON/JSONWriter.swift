@@ -96,6 +96,30 @@ struct JSONWriter {
     }
   }
 
+  /// Begins a string that is written piece by piece: `text` or `digits`, then `endString`.
+  mutating func beginString() { self.open(0x22) }
+
+  /// More of a string that `beginString` began: well-formed UTF-8, but a scalar may go on in the next piece.
+  mutating func text(_ piece: Bytes) {
+    piece.withSpan { span in
+      var start = 0
+      for index in span.indices where Self.needsEscape(span[index]) {
+        self.append(span.extracting(start..<index))
+        self.escaped(span[index])
+        start = index + 1
+      }
+      self.append(span.extracting(start..<span.count))
+    }
+  }
+
+  /// More of a string in base64; all pieces but the last have a multiple of three bytes.
+  mutating func digits(_ piece: Bytes) {
+    piece.withSpan { Base64.standard.encode($0, into: &self.bytes) }
+  }
+
+  /// Ends what `beginString` began.
+  mutating func endString() { self.bytes.append(0x22) }
+
   mutating func base64(_ content: Bytes) {
     self.separate()
     self.bytes.append(0x22)
@@ -139,6 +163,12 @@ struct JSONWriter {
     }
     self.digits(number)
     self.bytes.append(0x22)
+  }
+
+  private mutating func append(_ span: Span<UInt8>) {
+    self.bytes.append(addingCapacity: span.count) { output in
+      for index in span.indices { output.append(span[index]) }
+    }
   }
 
   private mutating func open(_ bracket: UInt8) {

@@ -20,6 +20,22 @@ enum BodyLayout {
     "bodies/tmp/\(key.flow).\(key.direction.rawValue).\(key.stage.rawValue)"
   }
 
+  /// One frame of a file, with at most `frameContent` bytes of content.
+  static func frame(_ content: Bytes) -> Bytes { Zstd.compress(content, level: self.level) }
+
+  /// Whether a content is there, whole and as its digest says.
+  static func holds(_ digest: String, in root: String) throws(EvidenceFailure) -> Bool {
+    var hasher = SHA256Hasher()
+    do throws(EvidenceFailure) {
+      var body = try BodyReader(root: root, sha256: digest)
+      while let piece = try body.next() { hasher.update(piece) }
+    } catch {
+      guard error.code == .malformed || error.code == .notFound else { throw error }
+      return false
+    }
+    return Hex.encode(hasher.finish()) == digest
+  }
+
   /// The key in the name of a temporary file; nil if it is another one.
   static func key(ofTemporary name: String) -> BodyKey? {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
@@ -51,21 +67,28 @@ struct DigestKey: Hashable, Sendable {
 
 /// Writes contents; confined to the writer's thread.
 ///
-/// No file stays open: a frame is an open, a write and a close. So thousands of bodies that grow at once
+/// No file stays open: a content, or a frame of one that is not over, is an open, a write and a close. So thousands of bodies that grow at once
 /// need no descriptors, and `pendingBytes` of memory, which its owner keeps within bounds.
 struct BodyStore {
   private let root: String
   private let access: StorageAccess
   private var known: Set<DigestKey> = []
-  private var folders: Set<String> = []
+  /// Whether what is not `known` is not there: so it is until some are forgotten.
+  private var knowsAll: Bool
+  /// The first bytes of the digests whose folders are there.
+  private var folders: Set<UInt8> = []
+  private let compressor = ZstdCompressor(level: BodyLayout.level)
   private var stored: [String] = []
+  /// Contents that lines name since a plan to remove some was begun; nil if there is none.
+  private var named: Set<DigestKey>?
   /// The memory of all pieces that wait for their frame to be full.
   var pendingBytes = 0
   /// Counts the sweeps that spill what has waited long.
   var sweep: UInt64 = 1
 
-  init(root: String, access: StorageAccess) {
+  init(root: String, isNew: Bool, access: StorageAccess) {
     self.root = root
+    self.knowsAll = isNew
     self.access = access
   }
 
@@ -75,22 +98,25 @@ struct BodyStore {
   mutating func put(_ content: Bytes) throws(Abandoned) -> [UInt8] {
     let digest = Digest.sha256.hash(content)
     guard try !self.isKnown(digest) else { return digest }
-    let temporary = "\(self.root)/bodies/tmp/content"
     var frames: [UInt8] = []
     var start = 0
     repeat {
       let end = min(start + BodyLayout.frameContent, content.count)
-      frames.append(contentsOf: Self.frame(content.slice(start..<end)))
+      frames.append(contentsOf: self.compressor.compress(content.slice(start..<end)))
       start = end
     } while start < content.count
-    try self.access.append(frames, to: temporary)
-    try self.keep(temporary, as: digest)
+    // Under its name at once: what a crash leaves of it no line names, and it is read before it stands for the
+    // same content (`isKnown`).
+    let path = try self.makePath(of: digest)
+    try self.access.append(frames, to: path)
+    self.stored.append(path)
+    self.remember(digest)
     return digest
   }
 
   /// Adds one frame to the file of a content that is not over.
   func append(_ content: Bytes, to key: BodyKey) throws(Abandoned) {
-    try self.access.append(Self.frame(content).array, to: self.temporaryPath(key))
+    try self.access.append(self.compressor.compress(content).array, to: self.temporaryPath(key))
   }
 
   /// Gives the file of a content that is over its name; or removes it if the content is there already.
@@ -109,38 +135,65 @@ struct BodyStore {
     return self.stored
   }
 
+  /// Begins to note which contents lines name.
+  mutating func beginToName() { self.named = [] }
+
+  /// The contents that lines name since then; notes no more.
+  mutating func takeNamed() -> Set<DigestKey> {
+    defer { self.named = nil }
+    return self.named ?? []
+  }
+
+  /// Takes note that a content was removed.
+  mutating func forget(_ hex: String) {
+    if let digest = Hex.decode(hex.utf8) { self.known.remove(DigestKey(digest)) }
+  }
+
   private func temporaryPath(_ key: BodyKey) -> String {
     "\(self.root)/\(BodyLayout.temporaryPath(key))"
   }
 
-  private static func frame(_ content: Bytes) -> Bytes {
-    Zstd.compress(content, level: BodyLayout.level)
-  }
-
   /// Gives a finished temporary file its name.
   private mutating func keep(_ temporary: String, as digest: [UInt8]) throws(Abandoned) {
-    let hex = Hex.encode(digest)
-    let folder = String(hex.prefix(2))
-    if self.folders.insert(folder).inserted {
-      try self.access.makeFolder("\(self.root)/bodies/\(folder)")
-    }
-    try self.access.rename(temporary, to: "\(self.root)/\(BodyLayout.relativePath(hex))")
-    self.stored.append("\(self.root)/\(BodyLayout.relativePath(hex))")
+    let path = try self.makePath(of: digest)
+    try self.access.rename(temporary, to: path)
+    self.stored.append(path)
     self.remember(digest)
+  }
+
+  /// Where a content goes, in a folder that is there.
+  private mutating func makePath(of digest: [UInt8]) throws(Abandoned) -> String {
+    if let first = digest.first, self.folders.insert(first).inserted {
+      try self.access.makeFolder("\(self.root)/bodies/\(Hex.encode([first]))")
+    }
+    return "\(self.root)/\(BodyLayout.relativePath(Hex.encode(digest)))"
   }
 
   /// Whether a content is there already; most that come twice come soon, so it is seldom asked of the
   /// file system.
+  ///
+  /// A file that some recorder before left is read: of one that no line names yet, a power failure may have
+  /// left the name and not the content.
   private mutating func isKnown(_ digest: [UInt8]) throws(Abandoned) -> Bool {
+    self.named?.insert(DigestKey(digest))
     if self.known.contains(DigestKey(digest)) { return true }
-    let path = "\(self.root)/\(BodyLayout.relativePath(Hex.encode(digest)))"
+    guard !self.knowsAll else { return false }
+    let hex = Hex.encode(digest)
+    let path = "\(self.root)/\(BodyLayout.relativePath(hex))"
     guard self.access.exists(path) else { return false }
+    guard try self.access.holds(hex, in: self.root) else {
+      try self.access.remove(path)
+      return false
+    }
     self.remember(digest)
     return true
   }
 
   private mutating func remember(_ digest: [UInt8]) {
-    if self.known.count >= 65_536 { self.known.removeAll(keepingCapacity: true) }
+    if self.known.count >= 65_536 {
+      self.known.removeAll(keepingCapacity: true)
+      self.knowsAll = false
+    }
     self.known.insert(DigestKey(digest))
   }
 }

@@ -1,5 +1,3 @@
-internal import Dispatch
-internal import Synchronization
 internal import TideCore
 
 /// Appends lines to the segments of a log and to findings.ndjson; confined to the writer's thread.
@@ -14,63 +12,82 @@ struct EventLog: ~Copyable {
   private let root: String
   private let access: StorageAccess
   private let settings: RecorderSettings
+  private let signer: HeadSigner?
   private var chain: HashChain
   private var segment: Int
   private var length: UInt64
   private var file: any StoredFile
   private var findingsFile: any StoredFile
   private var synced = ContinuousClock.now
+  /// Whether something was flushed since the last sync began.
   private var isDirty = false
-  private var newBodies: [String] = []
+  /// The number of the last line that needs no other head: one that a head covers, or that head itself.
+  private var covered: UInt64
+  private var newPaths: [String]
   /// Those of the sync under way.
-  private var syncingBodies: [String] = []
+  private var syncingPaths: [String] = []
+  /// What the sync under way will have made durable.
+  private var syncingHead: TreeHead?
   private let syncing = BackgroundSync()
 
   init(
     root: String,
     tail: LogTail,
+    signer: HeadSigner?,
     access: StorageAccess,
     settings: RecorderSettings
   ) throws(Abandoned) {
     let file = try access.open(LogReader.path(of: tail.segment, in: root))
     let findingsFile = try access.open(root + "/" + FindingsFile.name)
+    // What a crash left after the last right line: it is in bodies/ since the case was opened.
+    if tail.tornBytes > 0 { try access.truncate(file, to: tail.length) }
     self.root = root
     self.access = access
     self.settings = settings
+    self.signer = signer
     self.counters = tail
-    self.chain = HashChain(continuing: tail.chain)
+    self.chain = HashChain(continuing: tail.state)
     self.segment = tail.segment
     self.length = tail.length
     self.file = file
     self.findingsFile = findingsFile
+    self.covered = tail.endsWithHead ? tail.chain.sequence : tail.headSize
+    // Both files may be new: their names are to last as well.
+    self.newPaths = [root + "/log", root]
+    self.newPaths += tail.unsynced.prefix(PosixStorage.mostSyncedPaths).map { root + "/" + $0 }
     if tail.segment > 1, tail.length == 0 {
-      self.beginSegment()
-      self.end()
+      self.writeSegment()
     }
   }
 
-  /// Where the chain stands.
-  var state: ChainState { self.chain.state }
+  /// Where the log stands, for whoever goes on with it.
+  var tail: LogTail {
+    var tail = self.counters
+    tail.end(at: self.chain.logState, segment: self.segment, length: self.length)
+    return tail
+  }
+
+  /// The number of the last line.
+  var sequence: UInt64 { self.chain.state.sequence }
+
+  /// Whether the segment has reached its size, and the next one is to be begun.
+  var isFull: Bool { self.length + UInt64(self.json.bytes.count) >= self.settings.segmentSize }
 
   /// Begins a line; the event's own members are then written to `json`.
   mutating func begin(_ type: String, at time: WallTime) throws(Abandoned) {
-    if self.length + UInt64(self.json.bytes.count) >= self.settings.segmentSize {
-      try self.rotate()
-    } else if self.json.bytes.count >= 256 << 10 {
-      try self.flush()
-    }
+    if self.json.bytes.count >= 256 << 10 { try self.flush() }
     self.chain.begin(type, at: time, in: &self.json)
   }
 
   /// Ends the line.
   mutating func end() { self.chain.end(in: &self.json) }
 
-  /// Takes the paths of bodies just stored, so that the next sync covers them.
+  /// Takes the paths of files or folders just made, so that the next sync covers them.
   ///
   /// More than `Storage.sync` takes one by one need not be told apart, however long a sync lasts.
-  mutating func note(bodies paths: [String]) {
-    let room = PosixStorage.mostSyncedPaths + 1 - self.newBodies.count
-    self.newBodies += paths.prefix(max(0, room))
+  mutating func note(paths: [String]) {
+    let room = PosixStorage.mostSyncedPaths + 1 - self.newPaths.count
+    self.newPaths += paths.prefix(max(0, room))
   }
 
   /// Hands what is written to the system.
@@ -85,73 +102,96 @@ struct EventLog: ~Copyable {
     self.findings.removeAll()
   }
 
-  /// Makes what was flushed durable if the interval has passed, on another thread; a failure there is
-  /// met again, and waited for, here.
+  /// Meets the sync under way: writes its tree head if it has succeeded, and does it again here if it failed.
   ///
   /// - Parameter wire: the file of wire/ being written, which is synced with the log.
   /// - Throws: if the recorder is closed before it succeeds.
-  mutating func syncIfDue(with wire: (any StoredFile)?) throws(Abandoned) {
-    if self.syncing.takeFailure() {
+  mutating func meetSync(with wire: (any StoredFile)?) throws(Abandoned) {
+    switch self.syncing.take() {
+    case .none: return
+    case .some(true):
+      if let head = self.syncingHead { try self.write(head) }
+    case .some(false):
+      // A failure is met again, and waited for, where it can be said.
       try self.syncNow(with: wire)
-      return
     }
-    let now = ContinuousClock.now
-    let files = [self.file, self.findingsFile] + (wire.map { [$0] } ?? [])
-    guard self.isDirty, self.synced.duration(to: now) >= .nanoseconds(self.settings.fsyncInterval),
-      self.syncing.begin(self.access.syncOnce(files, self.newBodies))
-    else { return }
-    self.synced = now
-    self.isDirty = false
-    self.syncingBodies = self.newBodies
-    self.newBodies = []
   }
 
-  /// Makes all that was flushed durable before it returns.
-  mutating func syncNow(with wire: (any StoredFile)?) throws(Abandoned) {
-    try self.access.sync(self.syncingBodies + self.newBodies)
-    try self.access.sync(self.file)
-    try self.access.sync(self.findingsFile)
-    if let wire { try self.access.sync(wire) }
+  /// Whether the interval is over and something waits to be made durable.
+  var isSyncDue: Bool {
+    self.isDirty && !self.syncing.isUnderWay
+      && self.synced.duration(to: .now) >= .nanoseconds(self.settings.fsyncInterval)
+  }
+
+  /// Begins to make what was flushed durable, on another thread.
+  mutating func beginSync(with wire: (any StoredFile)?) {
+    let head = self.hasNews ? self.chain.head() : nil
+    guard self.syncing.begin(self.access.syncOnce(self.files(wire), self.newPaths)) else { return }
+    self.syncingHead = head
     self.synced = .now
     self.isDirty = false
-    self.newBodies = []
+    self.syncingPaths = self.newPaths
+    self.newPaths = []
   }
 
-  private mutating func rotate() throws(Abandoned) {
+  /// Makes all that was flushed durable before it returns, and says so in a tree head.
+  mutating func syncNow(with wire: (any StoredFile)?) throws(Abandoned) {
     try self.flush()
+    let head = self.hasNews ? self.chain.head() : nil
+    // Contents before the lines that name them.
+    try self.access.sync(self.syncingPaths + self.newPaths)
+    for file in self.files(wire) { try self.access.sync(file) }
+    self.synced = .now
+    self.isDirty = false
+    self.syncingPaths = []
+    self.newPaths = []
+    guard let head else { return }
+    try self.write(head)
+    try self.flush()
+  }
+
+  /// Makes durable what no other line will follow.
+  mutating func syncLast(with wire: (any StoredFile)?) throws(Abandoned) {
+    try self.syncNow(with: wire)
     try self.access.sync(self.file)
+  }
+
+  /// Whether lines other than tree heads follow what the last one covers.
+  private var hasNews: Bool { self.chain.state.sequence > self.covered }
+
+  private func files(_ wire: (any StoredFile)?) -> [any StoredFile] {
+    (wire.map { [$0] } ?? []) + [self.file, self.findingsFile]
+  }
+
+  /// Writes a head unless a later one was written since its sync began.
+  private mutating func write(_ head: TreeHead) throws(Abandoned) {
+    self.syncingHead = nil
+    guard head.size > self.counters.headSize else { return }
+    try self.begin("tree-head", at: self.settings.clock.now)
+    head.write(into: &self.json, signer: self.signer)
+    self.end()
+    let sequence = self.chain.state.sequence
+    self.counters.see(head, at: sequence)
+    self.covered = head.size + 1 == sequence ? sequence : head.size
+  }
+
+  /// Begins the next segment, once all before it is durable, and says so: whoever opens the case again need
+  /// look for what a crash took in the last one alone.
+  mutating func rotate(with wire: (any StoredFile)?) throws(Abandoned) {
+    try self.syncLast(with: wire)
     self.segment += 1
     self.file = try self.access.open(LogReader.path(of: self.segment, in: self.root))
     self.length = 0
-    self.beginSegment()
-    self.end()
+    try self.access.sync([self.root + "/log"])
+    self.writeSegment()
   }
 
-  private mutating func beginSegment() {
-    self.chain.begin("segment", at: .now, in: &self.json)
-    self.json.member("number", self.segment)
-    self.json.member("next_flow", self.counters.nextFlow)
-    self.json.member("next_connection", self.counters.nextConnection)
-    self.json.member("findings", self.counters.findings)
+  private mutating func writeSegment() {
+    self.chain.writeSegment(
+      self.segment,
+      self.counters,
+      at: self.settings.clock.now,
+      in: &self.json
+    )
   }
-}
-
-/// One sync at a time on a thread of its own: a slow disk must not hold the writer up.
-private final class BackgroundSync: Sendable {
-  private let queue = DispatchQueue(label: "tidewaiter.evidence.sync")
-  private let isBusy = Atomic(false)
-  private let hasFailed = Atomic(false)
-
-  /// Begins to sync; false if the one before is still under way.
-  func begin(_ sync: @escaping @Sendable () -> Bool) -> Bool {
-    guard !self.isBusy.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-    self.queue.async {
-      // After a failure the writer repeats it and says why.
-      if !sync() { self.hasFailed.store(true, ordering: .releasing) }
-      self.isBusy.store(false, ordering: .releasing)
-    }
-    return true
-  }
-
-  func takeFailure() -> Bool { self.hasFailed.exchange(false, ordering: .acquiringAndReleasing) }
 }

@@ -11,13 +11,14 @@ public import TideCore
 public final class EvidenceRecorder: FlowEventSink, Sendable {
   private enum Ending: Sendable {
     case running
-    case ended(ChainState)
+    case ended(LogTail)
     case abandoned
     case closed
   }
 
   private let folder: CaseFolder
   private let settings: RecorderSettings
+  private let signer: HeadSigner?
   private let ring: EvidenceRing
   private let health = RecorderHealth()
   private let ending = Mutex(Ending.running)
@@ -46,11 +47,19 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
   ) throws(EvidenceFailure) {
     self.folder = folder
     self.settings = settings
+    let signer = try settings.signingKey.map { key throws(EvidenceFailure) in
+      try HeadSigner(key, caseDigest: folder.descriptionDigest)
+    }
+    // Before the first head: who is told one can check it from now on.
+    if let signer { try Folder.write(signer.pem, to: folder.path + "/signer.pem") }
+    self.signer = signer
     self.ring = EvidenceRing(settings)
-    let used = try Folder.files(below: folder.path).reduce(0) { $0 + $1.size }
+    let used = try Folder.files(below: folder.path)
+      .filter { !$0.path.hasPrefix("flows.sqlite") }
+      .reduce(0) { $0 + $1.size }
     // Opened here once, so that what cannot work at all is said now and not by the writer.
     _ = try storage.append(to: LogReader.path(of: folder.tail.segment, in: folder.path))
-    let thread = Thread { [ring, health, settings, folder] in
+    let thread = Thread { [ring, health, settings, folder, signer] in
       let access = StorageAccess(
         storage: storage,
         ring: ring,
@@ -60,7 +69,14 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
         log: log
       )
       self.end(
-        Self.write(folder: folder, settings: settings, ring: ring, health: health, access: access)
+        Self.write(
+          folder: folder,
+          settings: settings,
+          signer: signer,
+          ring: ring,
+          health: health,
+          access: access
+        )
       )
     }
     thread.name = "evidence"
@@ -90,7 +106,7 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
   ///   - fields: its members; none may be called as those that every line has.
   public func note(type: String, fields: KeyValuePairs<String, String>) {
     let members = fields.map { ($0.key, $0.value) }
-    _ = self.ring.offer(.entry(type, members, .now), size: 0, body: nil)
+    _ = self.ring.offer(.entry(type, members, self.settings.clock.now), size: 0, body: nil)
   }
 
   /// Writes what waits, makes it durable and, if asked to, seals the case; a second call does nothing.
@@ -112,12 +128,12 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
     }
     switch ending {
     case .closed: return
-    case .ended(let state):
+    case .ended(let tail):
       guard seal else { return }
       guard let key = self.settings.signingKey else {
         throw EvidenceFailure(.crypto, detail: "\(self.folder.path): no key to seal the case with")
       }
-      try CaseSealer.seal(self.folder, after: state, key: key, at: .now)
+      try CaseSealer.seal(self.folder, after: tail, key: key, at: self.settings.clock.now)
     case .running, .abandoned:
       let failure = self.health.failure.withLock { $0 }
       throw failure
@@ -125,22 +141,24 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
     }
   }
 
-  private func end(_ state: ChainState?) {
-    self.ending.withLock { $0 = state.map { .ended($0) } ?? .abandoned }
+  private func end(_ tail: LogTail?) {
+    self.ending.withLock { $0 = tail.map { .ended($0) } ?? .abandoned }
     self.ended.signal()
   }
 
   private static func write(
     folder: CaseFolder,
     settings: RecorderSettings,
+    signer: HeadSigner?,
     ring: EvidenceRing,
     health: RecorderHealth,
     access: StorageAccess
-  ) -> ChainState? {
+  ) -> LogTail? {
     do throws(Abandoned) {
       var writer = try EvidenceWriter(
         folder: folder,
         settings: settings,
+        signer: signer,
         ring: ring,
         health: health,
         access: access

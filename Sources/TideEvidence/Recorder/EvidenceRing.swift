@@ -23,7 +23,7 @@ struct BodyKey: Hashable, Sendable {
 struct DroppedCount: Equatable, Sendable {
   /// Whole events.
   var events: UInt64 = 0
-  /// Pieces of bodies, and payloads of messages.
+  /// Pieces of bodies and of wire/, and payloads of messages.
   var pieces: UInt64 = 0
   /// The bytes of those pieces.
   var bytes: UInt64 = 0
@@ -38,6 +38,8 @@ struct RecordedBatch: Sendable {
   var cutBodies: Set<BodyKey> = []
   /// Whether more bodies were cut than `cutBodies` tells apart: then all count as cut.
   var cutsAll = false
+  /// What of wire/ would have followed its pieces in `items`.
+  var wireGaps = WireGaps()
   var dropped = DroppedCount()
   /// Whether nothing follows.
   var isLast = false
@@ -65,6 +67,7 @@ final class EvidenceRing: Sendable {
   private let isRequired: Bool
   private let keepsWire: Bool
   private let tick: Int
+  private let clock: CaseClock
 
   init(_ settings: RecorderSettings) {
     self.maxEvents = settings.ringEvents
@@ -72,6 +75,7 @@ final class EvidenceRing: Sendable {
     self.isRequired = settings.isRequired
     self.keepsWire = settings.keepsWire
     self.tick = settings.tick
+    self.clock = settings.clock
   }
 
   /// Whether a sender that was told to pause may go on.
@@ -89,13 +93,16 @@ final class EvidenceRing: Sendable {
         body: BodyKey(flow: flow, direction: direction, stage: stage)
       )
     case .head(_, _, _, let content), .trailers(_, _, _, let content):
-      return self.offer(.timed(event, .now), size: content.count, body: nil)
+      return self.offer(.timed(event, self.clock.now), size: content.count, body: nil)
     case .hello(_, let facts, _):
       return self.offer(.event(event), size: facts.raw.count, body: nil)
     case .secret(_, let line):
       // Where it is not to be kept it does not even wait here.
       guard self.keepsWire else { return .accepted }
-      return self.offer(.timed(event, .now), size: line.count, body: nil)
+      return self.offer(.timed(event, self.clock.now), size: line.count, body: nil)
+    case .wire(let connection, let direction, let content, _):
+      guard self.keepsWire else { return .accepted }
+      return self.offer(event, WireSide(connection: connection, direction: direction), content)
     case .message(let flow, let direction, let stage, let message, let time):
       // Where there is no room for the payload, that a message passed is still worth a line.
       return self.offer(
@@ -139,19 +146,49 @@ final class EvidenceRing: Sendable {
         self.dropPiece(size: size, body: body, &state)
         return (.accepted, false)
       }
-      state.batch.items.append(item)
-      state.bytes += size
-      let isHalfFull =
-        state.batch.items.count >= self.maxEvents / 2 || state.bytes >= self.maxBytes / 8
-      let wakes = isHalfFull && !state.hasSignalled
-      if wakes { state.hasSignalled = true }
-      let isOver = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
-      guard self.isRequired, isOver || state.isFailing else { return (.accepted, wakes) }
-      self.isRoomy.store(false, ordering: .relaxed)
-      return (.pause, wakes)
+      return self.append(item, size: size, &state)
     }
     if wakes { self.wake.signal() }
     return offer
+  }
+
+  /// Takes a piece of wire/, or counts how many of its bytes are lost.
+  ///
+  /// Once a piece is lost none is taken before the writer knows: what follows would stand in its place.
+  private func offer(_ event: FlowEvent, _ side: WireSide, _ content: Bytes) -> Offer {
+    let (offer, wakes) = self.state.withLock { state -> (Offer, Bool) in
+      if state.batch.isLast { return (.accepted, false) }
+      let isFull = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
+      guard !self.isRequired, isFull || !state.batch.wireGaps.isEmpty else {
+        // A small slice may keep a large read alive.
+        return self.append(.event(event), size: content.retainedCount, &state)
+      }
+      state.batch.wireGaps.add(content.count, of: side)
+      state.batch.dropped.pieces += 1
+      state.batch.dropped.bytes += UInt64(content.count)
+      state.droppedEver += 1
+      return (.accepted, false)
+    }
+    if wakes { self.wake.signal() }
+    return offer
+  }
+
+  /// Takes an item; says what its sender is told, and whether the writer is to be woken.
+  private func append(
+    _ item: RecordedItem,
+    size: Int,
+    _ state: inout State
+  ) -> (Offer, wakes: Bool) {
+    state.batch.items.append(item)
+    state.bytes += size
+    let isHalfFull =
+      state.batch.items.count >= self.maxEvents / 2 || state.bytes >= self.maxBytes / 8
+    let wakes = isHalfFull && !state.hasSignalled
+    if wakes { state.hasSignalled = true }
+    let isOver = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
+    guard self.isRequired, isOver || state.isFailing else { return (.accepted, wakes) }
+    self.isRoomy.store(false, ordering: .relaxed)
+    return (.pause, wakes)
   }
 
   /// Waits until there is much to do or a tick has passed.

@@ -22,11 +22,12 @@ extension EvidenceWriter {
 
   private mutating func write(_ event: FlowEvent, at offered: WallTime?) throws(Abandoned) {
     switch event {
-    case .connectionOpened(let connection, let client, let device, let time):
+    case .connectionOpened(let connection, let client, let port, let device, let time):
       self.log.counters.see(connection)
       try self.log.begin("connection", at: time)
       self.log.json.member("connection", connection)
       self.log.json.member("client", client.description)
+      self.log.json.member("client_port", port.map { UInt64($0) })
       self.log.json.member("device", device)
       self.log.end()
     case .lookedUp(let connection, let name, let resolution, let time):
@@ -75,13 +76,15 @@ extension EvidenceWriter {
     case .handshake(let connection, let facts, let time):
       try self.write(handshake: facts, of: connection, at: time)
     case .secret(let connection, let line):
-      try self.wire.append(.keyLog, line, of: connection, at: offered ?? .now)
+      try self.wire.append(.keyLog, line, of: connection, at: offered ?? self.now)
+    case .wire(let connection, let direction, let content, let time):
+      try self.wire.append(direction, content, of: connection, at: time)
     case .flowStarted(let start):
       try self.write(start)
     case .head(let flow, let direction, let stage, let content):
-      try self.write("head", flow, direction, stage, content, at: offered ?? .now)
+      try self.write("head", flow, direction, stage, content, at: offered ?? self.now)
     case .trailers(let flow, let direction, let stage, let content):
-      try self.write("trailers", flow, direction, stage, content, at: offered ?? .now)
+      try self.write("trailers", flow, direction, stage, content, at: offered ?? self.now)
     case .body(let id, let direction, let stage, let content):
       try self.append(content, to: BodyKey(flow: id, direction: direction, stage: stage))
     case .message(let flow, let direction, let stage, let message, let time):
@@ -94,6 +97,7 @@ extension EvidenceWriter {
       self.log.json.member("detail", detail)
       self.log.end()
     case .findings(let flow, let findings, let verdict, let time):
+      if verdict.applied >= .redact { self.hasVerdict = true }
       for finding in findings { try self.write(finding, in: flow, verdict, at: time) }
     case .note(let flow, let text, let time):
       try self.log.begin("note", at: time)
@@ -101,6 +105,7 @@ extension EvidenceWriter {
       self.log.json.member("text", text)
       self.log.end()
     case .redacted(let flow, let direction, let changes, let rule, let time):
+      self.hasVerdict = true
       for change in changes { try self.write(change, flow, direction, rule, at: time) }
     case .flowEnded(let end):
       try self.write(end)
@@ -277,6 +282,7 @@ extension EvidenceWriter {
   }
 
   private mutating func write(_ end: FlowEnd) throws(Abandoned) {
+    if end.verdict.applied >= .redact { self.hasVerdict = true }
     if let open = self.flows.removeValue(forKey: end.flow) {
       try self.finishBodies(of: end.flow, open, isComplete: end.failure == nil, at: end.time)
     }

@@ -36,12 +36,22 @@ struct EvidenceWriter: ~Copyable {
   let settings: RecorderSettings
   let folder: CaseFolder
   private let ring: EvidenceRing
-  private let access: StorageAccess
+  let access: StorageAccess
   private let health: RecorderHealth
+  private let signer: HeadSigner?
+  private var watch: ClockWatch?
+  /// Whether the batch in hand has a verdict that changed or stopped something: its lines are made durable
+  /// at once, all of the batch by one sync.
+  var hasVerdict = false
+  /// What goes when the case is too large or too old.
+  var retention: Retention
+  /// The file of wire/ whose name was made durable.
+  private var namedWire = 0
 
   init(
     folder: CaseFolder,
     settings: RecorderSettings,
+    signer: HeadSigner? = nil,
     ring: EvidenceRing,
     health: RecorderHealth,
     access: StorageAccess
@@ -49,15 +59,23 @@ struct EvidenceWriter: ~Copyable {
     self.log = try EventLog(
       root: folder.path,
       tail: folder.tail,
+      signer: signer,
       access: access,
       settings: settings
     )
+    self.signer = signer
     self.folder = folder
     self.settings = settings
     self.ring = ring
     self.health = health
     self.access = access
-    self.bodies = BodyStore(root: folder.path, access: access)
+    self.bodies = BodyStore(
+      root: folder.path,
+      isNew: !folder.isContinued,
+      access: access
+    )
+    self.retention = Retention(root: folder.path, settings: settings, now: settings.clock.now)
+    access.mayExceed = self.retention.mayFree
     self.wire = WireLog(
       root: folder.path,
       tail: folder.wireTail,
@@ -66,25 +84,33 @@ struct EvidenceWriter: ~Copyable {
     )
   }
 
+  /// Our time.
+  var now: WallTime { self.settings.clock.now }
+
   /// Writes until the ring is closed and empty.
   ///
-  /// - Returns: where the chain stands then.
-  mutating func run() throws(Abandoned) -> ChainState {
+  /// - Returns: where the log stands then.
+  mutating func run() throws(Abandoned) -> LogTail {
     try self.writeStart()
     try self.log.flush()
     while true {
       self.ring.wait()
       let batch = self.ring.take()
+      // What was offered until now has times by the anchor until now.
+      let clock = self.watch?.check()
       self.cutBodies = batch.cutBodies
       self.cutsAll = batch.cutsAll
       for item in batch.items {
         try self.write(item)
+        if self.log.isFull { try self.rotate() }
         if let gap = self.access.takeGap() { try self.write(gap, DroppedCount()) }
       }
       self.cut()
+      try self.wire.append(batch.wireGaps)
       if batch.dropped.events > 0 { self.hasLostEvents = true }
       try self.spillIfDue()
-      self.log.note(bodies: self.bodies.takeStored())
+      if let clock { try self.write(clock) }
+      self.log.note(paths: self.bodies.takeStored())
       try self.wire.flush()
       try self.log.flush()
       // Only now is it known whether this batch met a full disk.
@@ -92,36 +118,78 @@ struct EvidenceWriter: ~Copyable {
       if gap != nil || !batch.dropped.isEmpty { try self.write(gap, batch.dropped) }
       if batch.isLast { break }
       try self.log.flush()
-      try self.log.syncIfDue(with: self.wire.file)
+      try self.sync()
+      try self.purgeIfDue()
       self.count()
     }
     for (flow, open) in self.flows.sorted(by: { $0.key.number < $1.key.number }) {
-      try self.finishBodies(of: flow, open, isComplete: false, at: .now)
+      try self.finishBodies(of: flow, open, isComplete: false, at: self.now)
     }
-    try self.log.begin("stop", at: .now)
+    try self.writeExtents()
+    try self.log.begin("stop", at: self.now)
     self.log.end()
-    self.log.note(bodies: self.bodies.takeStored())
-    try self.log.flush()
-    try self.log.syncNow(with: self.wire.file)
+    self.log.note(paths: self.bodies.takeStored())
+    try self.log.syncLast(with: self.wire.file)
     self.count()
-    return self.log.state
+    return self.log.tail
+  }
+
+  /// Makes durable what waits for it: at once after a verdict that changed or stopped something, else on
+  /// another thread when the interval is over.
+  private mutating func sync() throws(Abandoned) {
+    try self.log.meetSync(with: self.wire.file)
+    if self.hasVerdict {
+      self.hasVerdict = false
+      try self.writeExtents()
+      try self.log.syncNow(with: self.wire.file)
+    } else if self.log.isSyncDue {
+      try self.writeExtents()
+      try self.log.flush()
+      self.log.beginSync(with: self.wire.file)
+    }
+    try self.log.flush()
+  }
+
+  private mutating func rotate() throws(Abandoned) {
+    try self.wire.flush()
+    try self.writeExtents()
+    self.log.note(paths: self.bodies.takeStored())
+    try self.log.rotate(with: self.wire.file)
+  }
+
+  /// Puts what was added to wire/ under the chain.
+  private mutating func writeExtents() throws(Abandoned) {
+    for extent in self.wire.takeExtents() {
+      if extent.segment != self.namedWire {
+        self.namedWire = extent.segment
+        self.log.note(paths: [self.folder.path + "/wire", self.folder.path])
+      }
+      try self.log.begin("wire", at: self.now)
+      extent.write(into: &self.log.json)
+      self.log.end()
+    }
+  }
+
+  private mutating func write(_ clock: ClockWatch.Line) throws(Abandoned) {
+    try self.log.begin("clock", at: clock.time)
+    clock.write(into: &self.log.json)
+    self.log.end()
   }
 
   private mutating func writeStart() throws(Abandoned) {
-    let tail = self.folder.tail
-    if tail.tornBytes > 0 {
-      try self.log.begin("recovered", at: .now)
-      self.log.json.member("segment", tail.segment)
-      self.log.json.member("bytes", tail.tornBytes)
+    let (watch, clockLine) = ClockWatch.start(self.settings.clock)
+    self.watch = watch
+    if let recovery = self.folder.tail.recovery {
+      try self.log.begin("recovered", at: self.now)
+      recovery.write(into: &self.log.json)
       self.log.end()
     }
-    let wireTail = self.folder.wireTail
-    if wireTail.tornBytes > 0 {
-      try self.log.begin("wire-recovered", at: .now)
-      wireTail.write(into: &self.log.json)
+    for recovery in self.folder.wireRecoveries {
+      try self.log.begin("wire-recovered", at: self.now)
+      recovery.write(into: &self.log.json)
       self.log.end()
     }
-    try self.log.begin("start", at: .now)
+    try self.log.begin("start", at: self.now)
     self.log.json.member("case", self.folder.name)
     self.log.json.member("continued", self.folder.isContinued)
     self.log.json.member("case_sha256", self.folder.descriptionDigest)
@@ -129,17 +197,19 @@ struct EvidenceWriter: ~Copyable {
     self.log.json.member("keeps_bodies", self.settings.keepsBodies)
     self.log.json.member("keeps_wire", self.settings.keepsWire)
     self.log.json.member("evidence", self.settings.isRequired ? "required" : "best-effort")
+    self.log.json.member("signer", self.signer?.publicKey)
     self.log.end()
+    try self.write(clockLine)
     for body in self.folder.salvaged {
       try self.bodies.keep(body.key, as: body.digest)
-      try self.log.begin("body", at: .now)
+      try self.log.begin("body", at: self.now)
       body.write(into: &self.log.json)
       self.log.end()
     }
   }
 
   private mutating func write(_ gap: WriteGap?, _ dropped: DroppedCount) throws(Abandoned) {
-    try self.log.begin("gap", at: .now)
+    try self.log.begin("gap", at: self.now)
     self.log.json.member("events", dropped.events)
     self.log.json.member("pieces", dropped.pieces)
     self.log.json.member("bytes", dropped.bytes)
@@ -150,7 +220,7 @@ struct EvidenceWriter: ~Copyable {
   }
 
   private func count() {
-    let events = self.log.state.sequence - self.folder.tail.chain.sequence
+    let events = self.log.sequence - self.folder.tail.chain.sequence
     let bytes = self.access.written
     let dropped = self.ring.droppedEver
     self.health.statistics.withLock { statistics in

@@ -4,17 +4,25 @@ public import TideCrypto
 public struct RecorderSettings: Sendable {
   /// Whether heads and bodies are kept (`Mode.keepsBodies`).
   public var keepsBodies = true
-  /// Whether the device legs' key log is kept in wire/ (`case.wire`, and not in observe mode).
+  /// Whether what crosses the devices' sockets is kept in wire/, with its TLS keys (`case.wire`, and not in
+  /// observe mode).
   public var keepsWire = false
   /// Whether traffic waits for evidence (`evidence: required`) or evidence may be dropped and counted.
   public var isRequired = true
   /// After how long at most what is written is made to outlast a power failure, in nanoseconds.
   public var fsyncInterval: UInt64 = 1_000_000_000
-  /// The size of the case's log and bodies, in bytes, beyond which it counts as full; nil for none.
+  /// The size of the case without its index, in bytes; nil for none.
+  ///
+  /// Near it contents of flows without findings go, oldest first; where there are no more, it counts as full. It is
+  /// exceeded by as much as is written at once.
   public var maxSize: UInt64?
-  /// The key that seals the case; nil if it is never sealed by this recorder.
+  /// After how long contents of flows without findings go, in nanoseconds; nil to keep them.
+  public var maxAge: UInt64?
+  /// The key that signs the tree heads and seals the case; nil for neither.
   public var signingKey: SigningKey?
 
+  /// What the time is told by.
+  var clock = CaseClock.system
   /// How many events wait at most.
   var ringEvents = 4_096
   /// How many bytes of heads and bodies wait at most.

@@ -31,7 +31,10 @@ final class StorageAccess {
   private let health: RecorderHealth
   private let settings: RecorderSettings
   private let log: @Sendable (String) -> Void
-  private var used: UInt64
+  /// The size of the case, its index apart.
+  private(set) var used: UInt64
+  /// Whether `maxSize` may be exceeded for the moment, because room is about to be made.
+  var mayExceed = false
   /// Bytes written since the start.
   private(set) var written: UInt64 = 0
   private var failingSince: WallTime?
@@ -115,7 +118,37 @@ final class StorageAccess {
     self.used -= min(self.used, size)
   }
 
+  /// Tells the operator.
+  func say(_ text: String) { self.log(text) }
+
   func exists(_ path: String) -> Bool { self.storage.exists(path) }
+
+  /// Whether a content is in bodies/, whole and as its digest says.
+  func holds(_ digest: String, in root: String) throws(Abandoned) -> Bool {
+    try self.persist { () throws(EvidenceFailure) in try BodyLayout.holds(digest, in: root) }
+  }
+
+  /// Reads the first bytes of a file.
+  func forEachPiece(
+    of path: String,
+    count: UInt64,
+    _ body: (Bytes) -> Void
+  ) throws(Abandoned) {
+    var rest = count
+    try self.persist { () throws(EvidenceFailure) in
+      var file = try FileReader(path: path, from: count - rest)
+      while rest > 0, let piece = try file.next() {
+        let part = Int(clamping: min(rest, UInt64(piece.count)))
+        body(piece.slice(0..<part))
+        rest -= UInt64(part)
+      }
+    }
+  }
+
+  /// Cuts a file.
+  func truncate(_ file: any StoredFile, to count: UInt64) throws(Abandoned) {
+    try self.persist { () throws(EvidenceFailure) in try file.truncate(to: count) }
+  }
 
   /// Makes what was written durable, on this thread.
   func sync(_ file: any StoredFile) throws(Abandoned) {
@@ -142,7 +175,9 @@ final class StorageAccess {
   }
 
   private func checkRoom(for count: Int) throws(EvidenceFailure) {
-    guard let maxSize = self.settings.maxSize, self.used + UInt64(count) > maxSize else { return }
+    guard !self.mayExceed, let maxSize = self.settings.maxSize,
+      self.used + UInt64(count) > maxSize
+    else { return }
     throw EvidenceFailure(
       .full,
       detail: "the case has reached case.max_size (\(maxSize) bytes); raise it or start a new case"
@@ -169,7 +204,7 @@ final class StorageAccess {
 
   private func failed(_ failure: EvidenceFailure) {
     guard self.failingSince == nil else { return }
-    self.failingSince = .now
+    self.failingSince = self.settings.clock.now
     self.health.failure.withLock { $0 = failure }
     self.health.statistics.withLock { $0.failing = failure.detail }
     self.ring.setFailing(true)
@@ -189,7 +224,7 @@ final class StorageAccess {
       defer { failure = nil }
       return failure?.detail ?? ""
     }
-    self.gap = WriteGap(since: since, until: .now, cause: cause)
+    self.gap = WriteGap(since: since, until: self.settings.clock.now, cause: cause)
     self.health.statistics.withLock { $0.failing = nil }
     self.ring.setFailing(false)
     self.log("evidence is written again; the gap is in the log")

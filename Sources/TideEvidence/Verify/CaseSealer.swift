@@ -5,51 +5,50 @@ public import TideCrypto
 public enum CaseSealer {
   /// Seals a case that nobody is recording into.
   ///
+  /// - Parameters:
+  ///   - path: the case.
+  ///   - key: signs the manifest.
+  ///   - now: the time to date the seal by.
+  ///   - reason: why, if there is something to say; it stands in the last line.
   /// - Throws: `sealed` if it is, `inUse` if it is being recorded, `malformed` if the end of its log
   ///   was altered, or what the file system says.
   public static func seal(
     _ path: String,
     key: SigningKey,
-    at now: WallTime
+    at now: WallTime,
+    reason: String? = nil
   ) throws(EvidenceFailure) {
     let folder = try CaseFolder.reopen(path)
     try self.seal(
       folder,
-      after: folder.tail.chain,
-      tornBytes: folder.tail.tornBytes,
-      wireTail: folder.wireTail,
+      after: folder.tail,
+      wireRecoveries: folder.wireRecoveries,
       salvaged: folder.salvaged,
       key: key,
-      at: now
+      at: now,
+      reason: reason
     )
   }
 
   static func seal(
     _ folder: CaseFolder,
-    after state: ChainState,
-    tornBytes: UInt64 = 0,
-    wireTail: WireTail = .none,
+    after tail: LogTail,
+    wireRecoveries: [WireRecovery] = [],
     salvaged: [SalvagedBody] = [],
     key: SigningKey,
-    at now: WallTime
+    at now: WallTime,
+    reason: String? = nil
   ) throws(EvidenceFailure) {
     let root = folder.path
     for body in salvaged { try body.keep(in: root) }
-    let last = try self.writeLastLines(
-      root,
-      after: state,
-      tornBytes: tornBytes,
-      wireTail: wireTail,
-      salvaged: salvaged,
-      at: now
-    )
-    let publicKey: [UInt8]
-    do throws(CryptoFailure) {
-      publicKey = try key.publicKeyPEM
-    } catch {
-      throw EvidenceFailure(error)
-    }
-    try Folder.write(publicKey, to: root + "/signer.pem")
+    let signer = try HeadSigner(key, caseDigest: folder.descriptionDigest)
+    var ending = try LogEnding(root, after: tail, signer: signer)
+    try ending.writeRepairs(wireRecoveries, salvaged, at: now)
+    try ending.writeHead(at: now)
+    ending.write("sealed", at: now) { $0.member("reason", reason) }
+    try ending.flush()
+    let last = ending.state
+    try Folder.write(signer.pem, to: root + "/signer.pem")
     try Folder.write(Array(VerifyText.text(caseName: folder.name).utf8), to: root + "/VERIFY.txt")
     let manifest = try Manifest.make(root, caseName: folder.name, last: last, at: now)
     let signature: [UInt8]
@@ -61,41 +60,6 @@ public enum CaseSealer {
     // The manifest comes last: it is what makes a case sealed, and then nothing must be missing.
     try Folder.write(signature, to: root + "/manifest.sig")
     try Folder.write(manifest, to: root + "/manifest.json")
-  }
-
-  private static func writeLastLines(
-    _ root: String,
-    after state: ChainState,
-    tornBytes: UInt64,
-    wireTail: WireTail,
-    salvaged: [SalvagedBody],
-    at now: WallTime
-  ) throws(EvidenceFailure) -> ChainState {
-    let segment = try LogReader(root: root).segments.last ?? 1
-    var chain = HashChain(continuing: state)
-    var json = JSONWriter()
-    if tornBytes > 0 {
-      chain.begin("recovered", at: now, in: &json)
-      json.member("segment", segment)
-      json.member("bytes", tornBytes)
-      chain.end(in: &json)
-    }
-    if wireTail.tornBytes > 0 {
-      chain.begin("wire-recovered", at: now, in: &json)
-      wireTail.write(into: &json)
-      chain.end(in: &json)
-    }
-    for body in salvaged {
-      chain.begin("body", at: now, in: &json)
-      body.write(into: &json)
-      chain.end(in: &json)
-    }
-    chain.begin("sealed", at: now, in: &json)
-    chain.end(in: &json)
-    let file = try PosixStorage().append(to: LogReader.path(of: segment, in: root))
-    try file.writeAll(json.bytes)
-    try file.sync()
-    return chain.state
   }
 }
 
@@ -117,19 +81,19 @@ enum Manifest {
   }
 
   /// What the manifest does not list: itself and what is made from it, the index, which can be made
-  /// again at any time, and the secret, which is kept back when a case is handed on.
+  /// again at any time, the secret, which is kept back when a case is handed on, and what was removed later.
   static func isListed(_ path: String) -> Bool {
-    !["manifest.json", "manifest.sig", "manifest.tsr", "secret"].contains(path)
+    !["manifest.json", "manifest.sig", "manifest.tsr", "secret", PurgeLog.name].contains(path)
       && !path.hasPrefix("flows.sqlite") && !path.hasPrefix("bodies/tmp/")
   }
 
   static func make(
     _ root: String,
     caseName: String,
-    last: ChainState,
+    last: LogState,
     at now: WallTime
   ) throws(EvidenceFailure) -> [UInt8] {
-    var text = Array("{\"format\":1,\n".utf8)
+    var text = Array("{\"format\":\(CaseFolder.format),\n".utf8)
     func line(
       _ end: String,
       _ write: (inout JSONWriter) throws(EvidenceFailure) -> Void
@@ -142,8 +106,10 @@ enum Manifest {
     }
     try line(",\n") { $0.member("case", caseName) }
     try line(",\n") { $0.member("sealed", now.rfc3339) }
-    try line(",\n") { $0.member("last_seq", last.sequence) }
-    try line(",\n") { $0.member("last_hash", String(decoding: last.hash, as: UTF8.self)) }
+    try line(",\n") { $0.member("last_seq", last.chain.sequence) }
+    try line(",\n") { $0.member("last_hash", String(decoding: last.chain.hash, as: UTF8.self)) }
+    try line(",\n") { $0.member("tree_size", last.tree.size) }
+    try line(",\n") { $0.member("tree_root", last.tree.rootHex) }
     text += Array("\"files\":[\n".utf8)
     let entries = try Folder.files(below: root).filter { self.isListed($0.path) }
     for (index, entry) in entries.enumerated() {
@@ -209,10 +175,13 @@ enum VerifyText {
 
     sed -n 's/^{"path":"\\([^"]*\\)","size":[0-9]*,"sha256":"\\([0-9a-f]*\\)"}.*/\\2  \\1/p' manifest.json | sha256sum -c --quiet
 
-    4. Nothing was added (prints nothing if all is well; the index flows.sqlite, the file secret and a
-       time stamp manifest.tsr are not in the manifest):
+       If there is a file purges.ndjson, contents were removed on purpose after the seal, by who sealed it: it lists
+       the digests of those that are missing here.
 
-    find . -type f | sed 's/^\\.\\///' | grep -v -e '^manifest\\.' -e '^flows\\.sqlite' -e '^secret$' | while read -r f; do grep -q "^{\\"path\\":\\"$f\\"," manifest.json || echo "not in the manifest: $f"; done
+    4. Nothing was added (prints nothing if all is well; the index flows.sqlite, the file secret, a time
+       stamp manifest.tsr and purges.ndjson are not in the manifest):
+
+    find . -type f | sed 's/^\\.\\///' | grep -v -e '^manifest\\.' -e '^flows\\.sqlite' -e '^secret$' -e '^purges\\.ndjson$' | while read -r f; do grep -q "^{\\"path\\":\\"$f\\"," manifest.json || echo "not in the manifest: $f"; done
 
     What these files mean, and how to check the chain of the log line by line, is in
     docs/evidence-format.md of Tidewaiter's sources; `tidewaiter evidence verify` does all of it.

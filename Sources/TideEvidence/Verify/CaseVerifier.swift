@@ -1,238 +1,191 @@
 internal import TideCore
 internal import TideCrypto
 
-/// Checks a case: the chain of its log, the contents that the log names, and the seal.
+/// Checks a case: the chain and the tree of its log, the contents that the log names, and the seal.
 public enum CaseVerifier {
   /// Checks the case in a folder, reading piece by piece.
   ///
-  /// The first thing found wrong decides the outcome, in the order chain, contents, findings, seal, wire.
+  /// The first thing found altered decides the outcome, in the order chain, contents, findings, case.json, seal, wire;
+  /// then what is incomplete (docs/evidence-format.md, section 8).
   ///
+  /// - Parameters:
+  ///   - path: the case.
+  ///   - signer: the fingerprint of the only key that may have signed; nil for any.
+  ///   - progress: is told how far it has come.
+  /// - Returns: what each check came to.
   /// - Throws: what the file system says; what the case's files say is in the report.
-  public static func verify(_ path: String) throws(EvidenceFailure) -> VerificationReport {
+  public static func verify(
+    _ path: String,
+    signer: String? = nil,
+    progress: VerificationProgress? = nil
+  ) throws(EvidenceFailure) -> VerificationReport {
     guard Folder.isFolder(path + "/log") else {
       throw EvidenceFailure(.notACase, detail: "\(path): there is no case here")
     }
-    var log = try LogVerification(root: path)
-    try log.run()
     let seal = try SealVerification(root: path)
+    let description = DescriptionVerification(root: path)
+    let purges = try PurgeVerification(root: path, isSealed: seal != nil)
+    var log = try LogVerification(
+      root: path,
+      isSealed: seal != nil,
+      isEncrypted: description.isEncrypted,
+      removed: purges.contents,
+      progress: progress
+    )
+    try log.run(sealer: seal?.fingerprint)
+    let durability = Durability(
+      headSize: log.heads.covered,
+      lastStart: log.lastStart,
+      isSealed: seal != nil
+    )
+    var decision = Decision()
+    if let altered = log.altered {
+      decision.add(.altered(at: altered.sequence, what: altered.what))
+    }
+    decision.add(log.contents.ruling(durability))
+    decision.add(log.findings.ruling(durability))
+    decision.add(altered: description.problem(log))
+    if seal == nil { decision.add(altered: description.signerProblem(log)) }
+    let signers = log.heads.signers + (seal.map { [$0.fingerprint] } ?? [])
+    let isOther = signer.map { wanted in signers.contains { $0 != wanted } } ?? false
+    if isOther { decision.add(.altered(at: nil, what: "signer")) }
+    decision.add(altered: seal?.problem)
+    if let cut = log.cut { decision.add(.incomplete(from: cut)) }
+    let next = log.chain.sequence + 1
+    let isUnfinished = log.chain.sequence == 0 || log.findings.isAhead
+    if isUnfinished || (seal == nil && log.endsWithSeal) { decision.add(.incomplete(from: next)) }
+    if let missing = seal?.missingFrom(log.chain) { decision.add(.incomplete(from: missing)) }
+    // A log that was cut differs from its manifest: that it was cut says more.
+    if seal != nil { decision.settle() }
+
     var checks = log.checks
-    var outcome = log.outcome
+    checks.append(log.contents.check(durability))
+    checks.append(log.findings.check(durability))
+    checks.append(description.check(log, isSealed: seal != nil))
+    if let signer {
+      checks.append(
+        VerificationReport.Check(
+          name: "signer",
+          isGood: !isOther,
+          detail: isOther ? "signed by another key, or by none" : "the key with SHA-256 \(signer)"
+        )
+      )
+    }
     if let seal {
-      checks += seal.checks
-      if let missing = seal.missingFrom(log.state), log.isChainGood {
-        outcome = .incomplete(from: missing)
-      }
-      if case .intact = outcome, let what = seal.problem(log.state) {
-        outcome = .altered(at: nil, what: what)
-      }
+      let (check, problem) = try seal.compare(path, log.state, purges, progress)
+      checks += [seal.signatureCheck, check]
+      decision.add(altered: problem)
+      decision.add(altered: purges.problem)
+      if let check = purges.check { checks.append(check) }
     } else {
       checks.append(
         VerificationReport.Check(
           name: "seal",
           isGood: nil,
-          detail: "not sealed: lines cut off at the end would not be noticed"
+          detail: log.endsWithSeal
+            ? "begun: its last line is there, manifest.json is not"
+            : "not sealed: lines cut off at the end would not be noticed"
         )
       )
     }
-    if let wire = try WireVerification(root: path, isSealed: seal != nil) {
-      checks.append(wire.check)
-      if case .intact = outcome, let what = wire.problem {
-        outcome = .altered(at: nil, what: what)
-      }
+    if seal != nil, let timestamp = try TimestampVerification.check(root: path) {
+      // Whoever checks it knows whose roots to trust: that we know none of them says nothing of the token.
+      let isGood = timestamp.isGood && !timestamp.isTrusted ? nil : timestamp.isGood
+      checks.append(
+        VerificationReport.Check(name: "timestamp", isGood: isGood, detail: timestamp.detail)
+      )
+      if !timestamp.isGood { decision.add(altered: "\(TimestampVerification.fileName) is wrong") }
     }
+    var claims = log.wire
+    claims.removed.formUnion(purges.wire)
+    let wire = try WireVerification(root: path, claims, durability)
+    if let check = wire.check { checks.append(check) }
+    decision.add(wire.ruling)
     return VerificationReport(
-      outcome: outcome,
+      outcome: decision.outcome,
       checks: checks,
       isSealed: seal != nil,
-      lines: log.state.sequence,
-      lastHash: String(decoding: log.state.hash, as: UTF8.self)
+      lines: log.chain.sequence,
+      lastHash: String(decoding: log.chain.hash, as: UTF8.self)
     )
   }
 }
 
-/// The checks that follow the log from its first line to its last.
-private struct LogVerification: ~Copyable {
-  private let root: String
-  private let log: LogReader
-  private(set) var state = ChainState.start
-  private(set) var isChainGood = true
-  private var altered: (sequence: UInt64, what: String)?
+/// What all verdicts come to: the first alteration, or else the first line from which something is missing.
+private struct Decision {
+  private var altered: VerificationReport.Outcome?
   private var incomplete: UInt64?
-  private var checkedBodies: Set<DigestKey> = []
-  private var bodyProblem: (sequence: UInt64, what: String)?
-  private var caseDigest: String?
-  private var findings: FindingsComparison
+  private var settled: VerificationReport.Outcome?
 
-  init(root: String) throws(EvidenceFailure) {
-    let log = try LogReader(root: root)
-    self.findings = try FindingsComparison(root: root)
-    self.root = root
-    self.log = log
-  }
-
-  mutating func run() throws(EvidenceFailure) {
-    var expected = 1
-    for segment in self.log.segments {
-      guard segment == expected else {
-        self.altered = (
-          self.state.sequence + 1,
-          "\(LogReader.relativePath(of: expected)) is missing"
-        )
-        break
-      }
-      expected += 1
-      var goesOn = true
-      _ = try self.log.forEachLine(
-        of: LogPosition(segment: segment, offset: 0)
-      ) { line throws(EvidenceFailure) in
-        goesOn = try self.check(line)
-        return goesOn
-      }
-      guard goesOn else { break }
-    }
-    self.isChainGood = self.altered == nil
-    try self.findings.finish()
-  }
-
-  /// Whether the chain holds at a line and reading goes on.
-  private mutating func check(_ line: LogLine) throws(EvidenceFailure) -> Bool {
-    let sequence = self.state.sequence + 1
-    guard line.isWhole else {
-      // Only the very last line can be torn: a segment that another follows was finished.
-      if line.position.segment == self.log.segments.last {
-        self.incomplete = sequence
-      } else {
-        self.altered = (sequence, "the line does not end")
-      }
-      return false
-    }
-    guard let (hashed, hash) = LineTail.split(line.bytes), let event = LogEvent(line),
-      let previous = event.members["prev"]?.string
-    else {
-      self.altered = (sequence, "the line is not an event")
-      return false
-    }
-    guard LineTail.hash(hashed, after: self.state.hash) == hash,
-      Array(previous.utf8) == self.state.hash, event.sequence == sequence
-    else {
-      // A line that is right by itself but not here was moved, or others around it were.
-      let isWhole = LineTail.hash(hashed, after: Array(previous.utf8)) == hash
-      let what =
-        isWhole && event.sequence != sequence
-        ? "line \(event.sequence) stands in its place" : "its hash is wrong"
-      self.altered = (sequence, what)
-      return false
-    }
-    self.state = ChainState(sequence: sequence, hash: hash)
-    try self.checkContents(of: event)
-    if event.type == "finding" { try self.findings.compare(event) }
-    if event.type == "start", self.caseDigest == nil {
-      self.caseDigest = event.members["case_sha256"]?.string
-    }
-    return true
-  }
-
-  private mutating func checkContents(of event: LogEvent) throws(EvidenceFailure) {
-    guard self.bodyProblem == nil else { return }
-    switch event.type {
-    case "body", "head", "trailers":
-      guard let digest = event.members["sha256"]?.string else { return }
-      try self.checkBody(digest, size: event.members["size"]?.unsigned, event.sequence)
-    case "message":
-      // Of a payload that was cut, `size` is that of the whole.
-      guard let digest = event.members["sha256"]?.string else { return }
-      let isWhole = event.members["truncated"]?.bool == false
-      try self.checkBody(
-        digest,
-        size: isWhole ? event.members["size"]?.unsigned : nil,
-        event.sequence
-      )
-    case "handshake":
-      for digest in event.members["chain"]?.array ?? [] {
-        try self.checkBody(digest.string ?? "", size: nil, event.sequence)
-      }
-    default: return
+  mutating func add(_ ruling: Ruling?) {
+    switch ruling {
+    case .altered(let sequence, let what)?:
+      self.altered = self.altered ?? .altered(at: sequence, what: what)
+    case .incomplete(let sequence)?:
+      self.incomplete = min(self.incomplete ?? .max, sequence)
+    case nil: return
     }
   }
 
-  private mutating func checkBody(
-    _ text: String,
-    size: UInt64?,
-    _ sequence: UInt64
-  ) throws(EvidenceFailure) {
-    guard let digest = Hex.decode(text.utf8), digest.count == 32 else {
-      self.bodyProblem = (sequence, "body \(text.prefix(64)): not a digest")
-      return
-    }
-    guard self.checkedBodies.insert(DigestKey(digest)).inserted else { return }
-    var hasher = SHA256Hasher()
-    var count: UInt64 = 0
-    do throws(EvidenceFailure) {
-      var body = try BodyReader(root: self.root, sha256: text)
-      while let part = try body.next() {
-        hasher.update(part)
-        count += UInt64(part.count)
-      }
-    } catch {
-      guard error.code == .malformed || error.code == .notFound else { throw error }
-      let what = error.code == .notFound ? "is missing" : "does not decompress"
-      self.bodyProblem = (sequence, "body \(text) \(what)")
-      return
-    }
-    if hasher.finish() != digest || size.map({ $0 != count }) == true {
-      self.bodyProblem = (sequence, "body \(text) was altered")
-    }
+  mutating func add(altered what: String?) {
+    if let what { self.add(.altered(at: nil, what: what)) }
+  }
+
+  /// Lets nothing that is added after this change what there is.
+  mutating func settle() {
+    if self.altered != nil || self.incomplete != nil { self.settled = self.outcome }
   }
 
   var outcome: VerificationReport.Outcome {
-    if let altered = self.altered { return .altered(at: altered.sequence, what: altered.what) }
-    if let problem = self.bodyProblem { return .altered(at: problem.sequence, what: problem.what) }
-    if let problem = self.findings.problem {
-      return .altered(at: problem.sequence, what: problem.what)
+    self.settled ?? self.altered ?? self.incomplete.map { .incomplete(from: $0) } ?? .intact
+  }
+}
+
+/// Checks case.json, and what must agree with it or with the log besides it.
+private struct DescriptionVerification {
+  private let root: String
+  private let bytes: Bytes?
+  let isEncrypted: Bool
+  private let secretDigest: String?
+
+  init(root: String) {
+    self.root = root
+    self.bytes = try? Folder.read(root + "/case.json", limit: 16 << 20)
+    let object = self.bytes.flatMap { JSONValue($0)?.object }
+    switch object?["encryption"] {
+    case .object?: self.isEncrypted = true
+    default: self.isEncrypted = false
     }
-    if !self.isCaseGood { return .altered(at: nil, what: "case.json") }
-    if let incomplete = self.incomplete { return .incomplete(from: incomplete) }
-    if self.findings.isAhead { return .incomplete(from: self.state.sequence + 1) }
-    return .intact
+    self.secretDigest = object?["secret_sha256"]?.string
   }
 
-  private var isCaseGood: Bool {
-    guard let wanted = self.caseDigest else { return true }
-    guard let bytes = try? Folder.read(self.root + "/case.json", limit: 16 << 20) else {
-      return false
+  /// What is wrong.
+  func problem(_ log: borrowing LogVerification) -> String? {
+    guard let wanted = log.caseDigest else { return nil }
+    guard let bytes = self.bytes, Hex.encode(Digest.sha256.hash(bytes)) == wanted else {
+      return "case.json"
     }
-    return Hex.encode(Digest.sha256.hash(bytes)) == wanted
+    guard !self.isEncrypted, let secretDigest = self.secretDigest,
+      let secret = try? Folder.read(self.root + "/secret", limit: 4_096)
+    else { return nil }
+    return Hex.encode(Digest.sha256.hash(secret)) == secretDigest ? nil : "secret"
   }
 
-  var checks: [VerificationReport.Check] {
-    let end = "\(self.state.sequence) lines"
-    let chain =
-      if let altered = self.altered {
-        VerificationReport.Check(
-          name: "chain",
-          isGood: false,
-          detail: "\(end) are right; at seq \(altered.sequence): \(altered.what)"
-        )
-      } else if let incomplete = self.incomplete {
-        VerificationReport.Check(
-          name: "chain",
-          isGood: false,
-          detail: "\(end) are right; the line with seq \(incomplete) is cut"
-        )
-      } else {
-        VerificationReport.Check(name: "chain", isGood: true, detail: end)
-      }
-    let bodies = VerificationReport.Check(
-      name: "bodies",
-      isGood: self.bodyProblem == nil,
-      detail: self.bodyProblem.map { "at seq \($0.sequence): \($0.what)" }
-        ?? "\(self.checkedBodies.count) contents"
-    )
-    let description = VerificationReport.Check(
+  /// What is wrong with signer.pem, which no manifest lists yet.
+  func signerProblem(_ log: borrowing LogVerification) -> String? {
+    guard let signer = log.heads.lastSigner else { return nil }
+    let file = try? Folder.read(self.root + "/" + SignerFile.name, limit: 4_096)
+    return file?.elementsEqual(SignerFile.pem(signer)) == true ? nil : SignerFile.name
+  }
+
+  /// The line of the report.
+  func check(_ log: borrowing LogVerification, isSealed: Bool) -> VerificationReport.Check {
+    let problem = self.problem(log) ?? (isSealed ? nil : self.signerProblem(log))
+    return VerificationReport.Check(
       name: "case",
-      isGood: self.caseDigest.map { _ in self.isCaseGood },
-      detail: "case.json is the one that the log began with"
+      isGood: log.caseDigest.map { _ in problem == nil },
+      detail: problem.map { "\($0) is not the one that the log speaks of" }
+        ?? "case.json is the one that the log began with"
     )
-    return [chain, bodies, self.findings.check, description]
   }
 }

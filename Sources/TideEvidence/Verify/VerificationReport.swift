@@ -13,7 +13,8 @@ public struct VerificationReport: Sendable {
 
   /// One thing that was checked.
   public struct Check: Hashable, Sendable {
-    /// What: `chain`, `bodies`, `findings`, `case`, `manifest`, `signature`, `seal`, `wire`.
+    /// What: `chain`, `heads`, `bodies`, `findings`, `case`, `signer`, `signature`, `manifest`, `purges`,
+    /// `timestamp`, `seal`, `wire`.
     public let name: String
     /// Whether it is right; nil if it was not checked.
     public let isGood: Bool?

@@ -13,6 +13,20 @@ enum WireFormat {
   enum Kind: UInt8 {
     /// A line of the device leg's key log, without its end.
     case keyLog = 1
+    /// What came from the device's socket; nothing if that side has ended.
+    case received = 2
+    /// What went to the device's socket; nothing if that side has ended.
+    case sent = 3
+    /// What is missing: the kind that it would have been (u8, 0 of both), how many bytes (u64).
+    case gap = 4
+
+    /// The kind of a piece that goes this way.
+    init(_ direction: Direction) {
+      switch direction {
+      case .request: self = .received
+      case .response: self = .sent
+      }
+    }
   }
 
   static let magic = Array("TIDEWIRE".utf8)
@@ -63,6 +77,24 @@ enum WireFormat {
     self.write(time.nanoseconds, into: &bytes)
     self.write(UInt32(clamping: content.count), into: &bytes)
     bytes.append(contentsOf: content)
+  }
+
+  /// What a record of a gap holds; `kind` is nil where it is not known of what.
+  static func gap(_ count: UInt64, of kind: Kind?) -> Bytes {
+    var bytes = [kind?.rawValue ?? 0]
+    self.write(count, into: &bytes)
+    return Bytes(bytes)
+  }
+
+  /// Reads what a record of a gap holds; the direction is nil where it is not known of what.
+  static func gap(_ content: Bytes) -> (direction: Direction?, count: UInt64)? {
+    guard content.count >= 9 else { return nil }
+    let count = content.slice(1..<9).reduce(0) { $0 << 8 | UInt64($1) }
+    switch Kind(rawValue: content[0]) {
+    case .received: return (.request, count)
+    case .sent: return (.response, count)
+    case .keyLog, .gap, nil: return (nil, count)
+    }
   }
 
   private static func write(_ number: some FixedWidthInteger, into bytes: inout [UInt8]) {

@@ -1,4 +1,23 @@
 internal import TideCore
+internal import TideCrypto
+
+/// What a `wire` line says: the first bytes of a file of wire/ have this digest.
+struct WireExtent: Equatable, Sendable {
+  /// The file's number.
+  let segment: Int
+  /// How many bytes from its start.
+  let bytes: UInt64
+  /// Their SHA-256.
+  let sha256: [UInt8]
+
+  /// Writes the members of its line.
+  func write(into json: inout JSONWriter) {
+    json.member("segment", self.segment)
+    json.member("bytes", self.bytes)
+    json.key("sha256")
+    json.hex(self.sha256)
+  }
+}
 
 /// Appends records to the files of wire/; confined to the writer's thread.
 struct WireLog: ~Copyable {
@@ -8,6 +27,13 @@ struct WireLog: ~Copyable {
   private var segment: Int
   private var length: UInt64
   private var pending: [UInt8] = []
+  /// Of the file being written, from its start.
+  private var hasher = SHA256Hasher()
+  /// How many bytes of the file `hasher` has taken; what a continued case has is read when it grows.
+  private var hashed: UInt64 = 0
+  /// How many bytes of it an extent was taken of.
+  private var extended: UInt64 = 0
+  private var finished: [WireExtent] = []
   /// The file being written; nil until there is something to write.
   private(set) var file: (any StoredFile)?
 
@@ -17,6 +43,16 @@ struct WireLog: ~Copyable {
     self.settings = settings
     self.segment = tail.segment
     self.length = tail.length
+    self.extended = tail.length
+  }
+
+  /// What was written since the last call and is with the system, for the lines that put it under the
+  /// chain.
+  mutating func takeExtents() -> [WireExtent] {
+    var extents = self.finished
+    self.finished = []
+    if let current = self.takeCurrent() { extents.append(current) }
+    return extents
   }
 
   /// Takes a record.
@@ -49,16 +85,41 @@ struct WireLog: ~Copyable {
       file = try self.access.open(WireFormat.path(of: self.segment, in: self.root))
       self.file = file
     }
+    if self.hashed < self.length { try self.hashWhatIsThere() }
     try self.access.append(self.pending, to: file)
+    self.hasher.update(self.pending)
     self.length += UInt64(self.pending.count)
+    self.hashed = self.length
     self.pending.removeAll(keepingCapacity: true)
   }
 
   private mutating func rotate() throws(Abandoned) {
     try self.flush()
     if let file = self.file { try self.access.sync(file) }
+    if let current = self.takeCurrent() { self.finished.append(current) }
+    _ = self.hasher.finish()
     self.file = nil
     self.segment += 1
     self.length = 0
+    self.hashed = 0
+    self.extended = 0
+  }
+
+  private mutating func takeCurrent() -> WireExtent? {
+    guard self.extended < self.length else { return nil }
+    self.extended = self.length
+    return WireExtent(
+      segment: self.segment,
+      bytes: self.length,
+      sha256: self.hasher.digestSoFar()
+    )
+  }
+
+  /// Takes what a recorder before wrote to the file that goes on.
+  private mutating func hashWhatIsThere() throws(Abandoned) {
+    let path = WireFormat.path(of: self.segment, in: self.root)
+    _ = self.hasher.finish()
+    try self.access.forEachPiece(of: path, count: self.length) { self.hasher.update($0) }
+    self.hashed = self.length
   }
 }

@@ -175,6 +175,7 @@ extension ConnectionMachine {
     self.resume(.down, .waiting)
     let leftover = self.deviceCodec.takeLeftover()
     self.requestParts.removeAll()
+    self.openTap(inTunnel: leftover)
     if !leftover.isEmpty { self.receivedHello(leftover) }
   }
 

@@ -19,21 +19,31 @@ extension ConnectionMachine {
         return
       }
       if since == nil { self.stage = .awaitingRequest(since: self.now.instant) }
+      self.keepReceived(bytes)
       self.parseRequest(bytes)
-    case .authenticating, .resolving, .dialling: self.parseRequest(bytes)
-    case .awaitingHello: self.receivedHello(bytes)
+    case .authenticating, .resolving, .dialling:
+      self.keepReceived(bytes)
+      self.parseRequest(bytes)
+    case .awaitingHello:
+      self.keepReceived(bytes)
+      self.receivedHello(bytes)
     // One read at most: the leg is paused.
     case .resolvingServerName, .securingUpstream, .settlingUpstream:
+      self.keepReceived(bytes)
       self.earlyClientBytes.append(bytes)
-    case .securingClient: self.continueClientHandshake(bytes)
+    case .securingClient:
+      self.keepReceived(bytes)
+      self.continueClientHandshake(bytes)
     case .relaying, .sniffing:
+      self.keepReceived(bytes)
       guard self.down.tls != nil else {
         self.takeDeviceBytes(bytes)
         return
       }
       self.receivedEncryptedRequest(bytes)
     case .tunnelling: self.relayTunnel(bytes, direction: .request)
-    case .draining, .closed: return
+    case .draining: if self.tap.isOpen { self.keepReceived(bytes) }
+    case .closed: return
     }
   }
 
@@ -108,6 +118,7 @@ extension ConnectionMachine {
 
   /// A request head on the plain side; it is still the first of `requestParts`.
   private func beginProxyRequest(_ head: MessageHead) {
+    if head.method != "CONNECT" { self.openTap() }
     let target: RequestTarget
     do throws(HTTPFailure) {
       target = try RequestTarget.parse(method: head.method, target: head.target)

@@ -96,6 +96,7 @@ extension ConnectionMachine {
     )
     self.cover(.undecrypted, flow, "TLS to \(tunnel.authority) was not decrypted")
     self.stage = .tunnelling
+    self.tap.state = .off
     self.resume(.down, .waiting)
     let early = self.earlyServerBytes
     self.earlyServerBytes = Bytes()

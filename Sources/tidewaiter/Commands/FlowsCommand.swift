@@ -14,6 +14,7 @@ struct FlowsCommand: AsyncParsableCommand {
   @OptionGroup var option: CaseOption
   @Argument(help: "Words that narrow the list.")
   var filter: [String] = []
+  @OptionGroup var limit: LimitOption
   @Flag(help: "One JSON object a line.") var json = false
   @Flag(help: "Goes on with flows as they end.") var follow = false
 
@@ -22,9 +23,10 @@ struct FlowsCommand: AsyncParsableCommand {
     let filter = try CaseOption.filter(self.filter, reader)
     guard self.follow else {
       do throws(EvidenceFailure) {
-        try reader.forEachFlow(filter) { flow throws(EvidenceFailure) in
-          self.show(flow)
-          return true
+        try self.limit.show { (newestFirst, take) throws(EvidenceFailure) in
+          try reader.forEachFlow(filter, newestFirst: newestFirst) { flow throws(EvidenceFailure) in
+            take(self.json ? String(decoding: flow.json, as: UTF8.self) : FlowRow(flow).text)
+          }
         }
         // Beside the rows, which others may read: what no row can show.
         for coverage in self.json ? [] : try reader.coverage() {
@@ -98,31 +100,77 @@ struct FindingsCommand: ParsableCommand {
   @OptionGroup var option: CaseOption
   @Argument(help: "Words that narrow the list.")
   var filter: [String] = []
+  @OptionGroup var limit: LimitOption
   @Flag(help: "One JSON object a line.") var json = false
 
   func run() throws {
     let reader = try self.option.reader()
     let filter = try CaseOption.filter(self.filter, reader)
     do throws(EvidenceFailure) {
-      try reader.forEachFinding(filter) { finding, flow throws(EvidenceFailure) in
-        if self.json {
-          Terminal.print(String(decoding: finding.json, as: UTF8.self))
-          return true
+      try self.limit.show { (newestFirst, take) throws(EvidenceFailure) in
+        try reader.forEachFinding(filter, newestFirst: newestFirst) {
+          finding,
+          flow throws(EvidenceFailure) in
+          take(
+            self.json
+              ? String(decoding: finding.json, as: UTF8.self) : Self.row(of: finding, in: flow)
+          )
         }
-        let place = finding.path.isEmpty ? finding.location : "\(finding.location) \(finding.path)"
-        Terminal.print(
-          [
-            "\(finding.flow)", String(finding.time.dropFirst(11).prefix(8)),
-            flow.device.padded(to: 10), flow.region.padded(to: 7), finding.kind.padded(to: 13),
-            finding.certainty.padded(to: 8), finding.layers.padded(to: 22), place.padded(to: 24),
-            "\(finding.decided)>\(finding.applied)".padded(to: 10), flow.url,
-          ].joined(separator: "  ")
-        )
-        return true
       }
     } catch {
       throw CommandFailure(error)
     }
+  }
+
+  private static func row(of finding: FindingRecord, in flow: FlowRecord) -> String {
+    let place = finding.path.isEmpty ? finding.location : "\(finding.location) \(finding.path)"
+    return [
+      "\(finding.flow)", String(finding.time.dropFirst(11).prefix(8)), flow.device.padded(to: 10),
+      flow.region.padded(to: 7), finding.kind.padded(to: 13), finding.certainty.padded(to: 8),
+      finding.layers.padded(to: 22), place.padded(to: 24),
+      "\(finding.decided)>\(finding.applied)".padded(to: 10), flow.url,
+    ].joined(separator: "  ")
+  }
+}
+
+/// How many rows a list has.
+struct LimitOption: ParsableArguments {
+  /// What a person looks through.
+  private static let onTerminal = 500
+
+  @Option(
+    help: "The newest N of those that match; 0 for all. 500 on a terminal, elsewhere all."
+  )
+  var limit: Int?
+
+  func validate() throws {
+    guard self.limit ?? 0 >= 0 else { throw ValidationError("--limit is a number of rows, or 0") }
+  }
+
+  /// Prints rows in order, the newest if there are more than wanted.
+  ///
+  /// - Parameter list: gives rows, newest first or in order, until its closure returns false.
+  /// - Throws: what `list` does.
+  func show(
+    _ list: (_ newestFirst: Bool, _ take: (String) -> Bool) throws(EvidenceFailure) -> Void
+  ) throws(EvidenceFailure) {
+    let limit = self.limit ?? (isatty(STDOUT_FILENO) == 1 ? Self.onTerminal : 0)
+    guard limit > 0 else {
+      return try list(false) { row in
+        Terminal.print(row)
+        return true
+      }
+    }
+    var rows: [String] = []
+    try list(true) { row in
+      rows.append(row)
+      return rows.count <= limit
+    }
+    for row in rows.prefix(limit).reversed() { Terminal.print(row) }
+    guard rows.count > limit else { return }
+    Terminal.error(
+      "the newest \(limit) of more: narrow the filter, or ask for others with --limit"
+    )
   }
 }
 

@@ -55,6 +55,10 @@ struct RunCommand: AsyncParsableCommand {
     await Blocking.leave { control.stop() }
     try await server.stop()
     Terminal.print("sealed \(server.caseFolder.path)")
+    let path = server.caseFolder.path
+    await Blocking.leave {
+      for line in CaseTimestamps.sealed(path, configuration) { Terminal.print(line) }
+    }
   }
 
   /// The configuration with the flags over it.

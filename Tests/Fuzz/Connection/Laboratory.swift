@@ -129,9 +129,8 @@ final class Sink: FlowEventSink {
       case .connectionClosed: state.closed += 1
       case .coverage(_, _, let kind, _, _):
         if kind == .undecrypted { state.hasUninspected = true }
-      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret, .head,
-        .body,
-        .trailers, .message, .findings, .note, .redacted:
+      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret, .wire,
+        .head, .body, .trailers, .message, .findings, .note, .redacted:
         break
       }
       return state.isFull ? .pause : .accepted
