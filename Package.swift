@@ -117,12 +117,19 @@ let package = Package(
     ),
     library("TideControl", ["TideCore", "TideCrypto", "CQREncode"]),
 
+    // Rank 4b: what a case says, for people.
+    library(
+      "TideReport",
+      ["TideCore", "TideCoding", "TideCrypto", "TideDecoding", "TideEvidence", "TideInspect"]
+    ),
+
     // Rank 5: joins everything.
     .executableTarget(
       name: "tidewaiter",
       dependencies: [
         "TideConfig", "TideControl", "TideCore", "TideCrypto", "TideEngineNIO", "TideEvidence",
-        "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideScan", "TideTLS",
+        "TideInspect", "TidePolicy", "TideProxy", "TideRegion", "TideReport", "TideScan",
+        "TideTLS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
@@ -165,6 +172,10 @@ let package = Package(
     ),
     tests("TideScanTests", ["TideScan", "TideCore", "TideProxy", nioCore, nioPosix]),
     tests("TideEvidenceTests", ["TideEvidence", "TideCoding", "TideCrypto", "TideCore"]),
+    tests(
+      "TideReportTests",
+      ["TideReport", "TideCore", "TideCoding", "TideCrypto", "TideEvidence", "TideInspect"]
+    ),
     tests("TideConfigTests", ["TideConfig", "TidePolicy", "TideRegion", "TideCore"]),
     tests("TideControlTests", ["TideControl", "TideCore", "TideCrypto"]),
   ]

@@ -12,7 +12,7 @@ struct Tidewaiter: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       RunCommand.self, CACommand.self, RulesCommand.self, DeviceCommand.self, FlowsCommand.self,
-      FindingsCommand.self, ShowCommand.self, EvidenceCommand.self,
+      FindingsCommand.self, ShowCommand.self, EvidenceCommand.self, ReportCommand.self,
       MarkCommand.self,
       PassthroughCommand.self, RegionCommand.self, DoctorCommand.self, ReloadCommand.self,
       StopCommand.self, VersionCommand.self,
