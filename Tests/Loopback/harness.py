@@ -106,8 +106,8 @@ def parse_json(text):
 
 
 def lines_of(case):
-    """The lines of a case's log, over all its segments."""
-    return [line for file in sorted((case / "log").iterdir()) for line in file.read_bytes().splitlines()]
+    """The lines of a case's log, over all its segments; without one that is just being written."""
+    return [line for file in sorted((case / "log").iterdir()) for line in file.read_bytes().split(b"\n")[:-1]]
 
 
 class Folder:
