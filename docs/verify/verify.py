@@ -45,7 +45,7 @@ def purges_of(case, key):  # the contents and files of wire/ that were removed a
 def verify(case, signer):
     sealed, description, sealer = os.path.exists(f"{case}/manifest.json"), read(f"{case}/case.json"), key_of(read(f"{case}/signer.pem"))
     about, (gone, gone_wire, purge_problem) = members(description) or {}, purges_of(case, sealer) if sealed else (set(), set(), None)
-    plain, previous, sequence, broken, covered, last_start, case_sha256, kind = not about.get("encryption"), b"0" * 64, 0, 0, 0, 0, None, None
+    previous, sequence, broken, covered, last_start, case_sha256, kind = b"0" * 64, 0, 0, 0, 0, None, None
     peaks, known, faults, hard, findings, claims, keys, incomplete = [], {}, {}, [], [], {}, [], []
     roots, base, unsigned, purged = [root_of([])], 0, 0, False  # roots[i] is of base + i lines; the first unsigned head of a session with a key
     def name(sha256, size, at):
@@ -93,9 +93,9 @@ def verify(case, signer):
                 claims[event["segment"]] = stated + [(event["bytes" if kind == "wire" else "size"], sequence, event["sha256"])]
             elif kind == "purged": purged = True; excuse(event["contents"], False); gone_wire.update(event["wire"])
             if kind == "recovered": excuse(event["lost"], True)
-            if plain and kind in ("body", "head", "trailers", "message", "recovered") and event.get("sha256"):
+            if kind in ("body", "head", "trailers", "message", "recovered") and event.get("sha256"):
                 name(event["sha256"], None if event.get("truncated") else event["bytes" if kind == "recovered" else "size"], sequence)
-            for sha256 in event["chain"] if plain and kind == "handshake" else []: name(sha256, None, sequence)
+            for sha256 in event["chain"] if kind == "handshake" else []: name(sha256, None, sequence)
             node, size = sha(b"\0" + line), 1
             while peaks and peaks[-1][0] == size: node, size = sha(b"\1" + peaks.pop()[1] + node), size * 2
             peaks.append((size, node)); roots.append(root_of(peaks))
@@ -106,16 +106,16 @@ def verify(case, signer):
     for at, what in sorted(hard + [(at, what) for digest, (at, what, there) in faults.items() if there or digest not in gone]): judge(at, what)
     incomplete += [broken] * bool(broken)
     lines = read(f"{case}/findings.ndjson")
-    for at, wanted in findings if plain else []:
+    for at, wanted in findings:
         if not lines.startswith(wanted):
             if lines != wanted[:len(lines)] or sealed or at <= covered or at < last_start: judge(at, "its line in findings.ndjson was altered or is missing")
             lines = b""; break
         lines = lines[len(wanted):]
     secret, signers = read(f"{case}/secret"), {key and sha(key).hex() for key in keys + [sealer] * sealed}
-    for wrong, what in ((case_sha256 and sha(description).hex() != case_sha256, "case.json"), (plain and secret and sha(secret).hex() != about.get("secret_sha256"), "secret"),
+    for wrong, what in ((case_sha256 and sha(description).hex() != case_sha256, "case.json"), (secret and sha(secret).hex() != about.get("secret_sha256"), "secret"),
                         (not sealed and keys and keys[-1] and sealer != keys[-1], "signer.pem"), (signer and signers - {signer}, "signer")):
         if wrong: altered(None, what)
-    if not sequence or plain and lines or kind == "sealed" and not sealed: incomplete.append(sequence + 1)
+    if not sequence or lines or kind == "sealed" and not sealed: incomplete.append(sequence + 1)
     if sealed:
         data = read(f"{case}/manifest.json")
         if not is_signed(sealer, data, read(f"{case}/manifest.sig")): altered(None, "manifest.json: its signature is wrong")

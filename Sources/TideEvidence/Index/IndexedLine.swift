@@ -68,7 +68,7 @@ struct LineStart {
   /// Reads the start of a line as we write it; nil for any other form, which may be as good.
   init?(_ line: Bytes) {
     let found: (UInt64, Range<Int>, Range<Int>, Int)? = line.withSpan { span in
-      var cursor = Cursor()
+      var cursor = LineCursor()
       guard cursor.take("{\"seq\":", in: span), let sequence = cursor.number(in: span),
         cursor.take(",\"time\":\"", in: span), let time = cursor.text(in: span),
         cursor.take(",\"type\":\"", in: span), let type = cursor.text(in: span),
@@ -101,7 +101,7 @@ struct LineStart {
 
   private func continues(_ text: StaticString, from place: Int) -> Bool {
     self.line.withSpan { span in
-      var cursor = Cursor(index: place)
+      var cursor = LineCursor(index: place)
       return cursor.take(text, in: span)
     }
   }
@@ -114,51 +114,10 @@ struct LineStart {
   /// Its connection, if that is its first member.
   var connection: ConnectionID? {
     self.line.withSpan { span in
-      var cursor = Cursor(index: self.end)
+      var cursor = LineCursor(index: self.end)
       guard cursor.take(",\"connection\":\"c-", in: span), let number = cursor.number(in: span)
       else { return nil }
       return ConnectionID(number)
-    }
-  }
-
-  private struct Cursor {
-    var index = 0
-
-    mutating func take(_ text: StaticString, in span: borrowing Span<UInt8>) -> Bool {
-      let count = text.utf8CodeUnitCount
-      guard self.index + count <= span.count else { return false }
-      let start = self.index
-      let isSame = text.withUTF8Buffer { wanted in
-        for offset in 0..<count where unsafe wanted[offset] != span[start + offset] { return false }
-        return true
-      }
-      if isSame { self.index += count }
-      return isSame
-    }
-
-    mutating func number(in span: borrowing Span<UInt8>) -> UInt64? {
-      let start = self.index
-      var value: UInt64 = 0
-      while self.index < span.count, ASCII.isDigit(span[self.index]), self.index - start < 18 {
-        value = value * 10 + UInt64(span[self.index] - 0x30)
-        self.index += 1
-      }
-      return self.index > start ? value : nil
-    }
-
-    /// The bytes up to the next quote, which is passed; nil if there is an escape among them.
-    mutating func text(in span: borrowing Span<UInt8>) -> Range<Int>? {
-      let start = self.index
-      while self.index < span.count {
-        let byte = span[self.index]
-        if byte == 0x22 {
-          self.index += 1
-          return start..<self.index - 1
-        }
-        guard byte != 0x5C, byte >= 0x20 else { return nil }
-        self.index += 1
-      }
-      return nil
     }
   }
 }

@@ -28,7 +28,6 @@ public enum CaseVerifier {
     var log = try LogVerification(
       root: path,
       isSealed: seal != nil,
-      isEncrypted: description.isEncrypted,
       removed: purges.contents,
       progress: progress
     )
@@ -145,17 +144,12 @@ private struct Decision {
 private struct DescriptionVerification {
   private let root: String
   private let bytes: Bytes?
-  let isEncrypted: Bool
   private let secretDigest: String?
 
   init(root: String) {
     self.root = root
     self.bytes = try? Folder.read(root + "/case.json", limit: 16 << 20)
     let object = self.bytes.flatMap { JSONValue($0)?.object }
-    switch object?["encryption"] {
-    case .object?: self.isEncrypted = true
-    default: self.isEncrypted = false
-    }
     self.secretDigest = object?["secret_sha256"]?.string
   }
 
@@ -165,7 +159,7 @@ private struct DescriptionVerification {
     guard let bytes = self.bytes, Hex.encode(Digest.sha256.hash(bytes)) == wanted else {
       return "case.json"
     }
-    guard !self.isEncrypted, let secretDigest = self.secretDigest,
+    guard let secretDigest = self.secretDigest,
       let secret = try? Folder.read(self.root + "/secret", limit: 4_096)
     else { return nil }
     return Hex.encode(Digest.sha256.hash(secret)) == secretDigest ? nil : "secret"

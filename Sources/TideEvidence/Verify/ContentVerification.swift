@@ -16,7 +16,6 @@ struct ContentVerification: ~Copyable {
   }
 
   private let root: String
-  private let hasContents: Bool
   /// What was removed after the seal.
   private let removed: Set<DigestKey>
   private var known: [DigestKey: UInt64] = [:]
@@ -27,15 +26,13 @@ struct ContentVerification: ~Copyable {
   /// How many bytes of files were read.
   private(set) var bytesRead: UInt64 = 0
 
-  init(root: String, isEncrypted: Bool, removed: Set<DigestKey>) {
+  init(root: String, removed: Set<DigestKey>) {
     self.root = root
-    self.hasContents = !isEncrypted
     self.removed = removed
   }
 
   /// Takes what a line names, or accounts for.
   mutating func take(_ event: LogEvent) throws(EvidenceFailure) {
-    guard self.hasContents else { return }
     let members = event.members
     switch event.type {
     case "body", "head", "trailers":
@@ -77,13 +74,6 @@ struct ContentVerification: ~Copyable {
 
   /// The line of the report.
   func check(_ durability: Durability) -> VerificationReport.Check {
-    guard self.hasContents else {
-      return VerificationReport.Check(
-        name: "bodies",
-        isGood: nil,
-        detail: "not opened: the case is encrypted"
-      )
-    }
     let detail =
       switch self.ruling(durability) {
       case .altered(let sequence, let what)?: "at seq \(sequence ?? 0): \(what)"

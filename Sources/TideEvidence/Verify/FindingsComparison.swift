@@ -10,19 +10,17 @@ struct FindingsComparison: ~Copyable {
   private var lacking: UInt64?
   private var count = 0
   private let isThere: Bool
-  private let isEncrypted: Bool
   private var file: FileReader?
   private var pending = Bytes()
 
-  init(root: String, isEncrypted: Bool) throws(EvidenceFailure) {
+  init(root: String) throws(EvidenceFailure) {
     let path = root + "/" + FindingsFile.name
     self.isThere = Folder.size(of: path) != nil
-    self.isEncrypted = isEncrypted
-    self.file = self.isThere && !isEncrypted ? try FileReader(path: path) : nil
+    self.file = self.isThere ? try FileReader(path: path) : nil
   }
 
   mutating func compare(_ event: LogEvent) throws(EvidenceFailure) {
-    guard !self.isEncrypted, self.problem == nil, self.lacking == nil else { return }
+    guard self.problem == nil, self.lacking == nil else { return }
     let wanted = Bytes(FindingsFile.line(of: event))
     let found = try self.take(wanted.count)
     guard found.elementsEqual(wanted.prefix(found.count)) else {
@@ -51,9 +49,7 @@ struct FindingsComparison: ~Copyable {
   func check(_ durability: Durability) -> VerificationReport.Check {
     let ruling = self.ruling(durability)
     let detail =
-      if self.isEncrypted {
-        "there is no findings.ndjson: the case is encrypted"
-      } else if case .altered(let sequence?, let what)? = ruling {
+      if case .altered(let sequence?, let what)? = ruling {
         "at seq \(sequence): \(what)"
       } else if let problem = self.problem {
         "at seq \(problem.sequence): \(problem.what)"
@@ -67,7 +63,7 @@ struct FindingsComparison: ~Copyable {
       }
     return VerificationReport.Check(
       name: "findings",
-      isGood: self.isEncrypted ? nil : ruling == nil && !self.isAhead,
+      isGood: ruling == nil && !self.isAhead,
       detail: detail
     )
   }

@@ -28,13 +28,12 @@ struct LogVerification: ~Copyable {
   init(
     root: String,
     isSealed: Bool,
-    isEncrypted: Bool,
     removed: Set<DigestKey>,
     progress: VerificationProgress?
   ) throws(EvidenceFailure) {
     let log = try LogReader(root: root)
-    let findings = try FindingsComparison(root: root, isEncrypted: isEncrypted)
-    self.contents = ContentVerification(root: root, isEncrypted: isEncrypted, removed: removed)
+    let findings = try FindingsComparison(root: root)
+    self.contents = ContentVerification(root: root, removed: removed)
     self.findings = findings
     self.root = root
     self.log = log
