@@ -3,40 +3,22 @@ public import TideCore
 /// A list of address ranges and their countries, as Debian's `tor-geoipdb` ships them.
 ///
 /// Lines are `LOW,HIGH,CC`: decimal numbers for IPv4, RFC 4291 text for IPv6; `??` is an unknown country
-/// and `#` begins a comment. About 20 bytes a range once read; a look-up is one binary search.
+/// and `#` begins a comment. `RangeListParser` reads them. About 20 bytes a range once read; a look-up is one
+/// binary search.
 public struct RangeList: Sendable {
   /// What the list is.
   public let info: RegionSourceInfo
   private let v4: RangeIndex<UInt32>
   private let v6: RangeIndex<UInt128>
 
-  /// Reads a whole file.
-  ///
-  /// - Parameters:
-  ///   - text: the file's bytes.
-  ///   - name: its name, for signals and errors.
-  ///   - sha256: its digest in hexadecimal, for the record.
-  /// - Throws: `.malformed`, `.unsorted`, `.overlapping` with the line, or `.empty`.
-  public init(parsing text: Bytes, name: String, sha256: String? = nil) throws(RegionFailure) {
-    var reader = RangeListReader(name: name)
-    try text.withSpan { (span: Span<UInt8>) throws(RegionFailure) in try reader.read(span) }
-    guard reader.ranges > 0 else {
-      throw RegionFailure(.empty, source: name, detail: "no range in \(text.count) bytes")
-    }
-    reader.v4.close()
-    reader.v6.close()
-    self.v4 = reader.v4
-    self.v6 = reader.v6
-    self.info = RegionSourceInfo(
-      name: name,
-      date: reader.date,
-      sha256: sha256,
-      entries: reader.ranges,
-      hasIPv4: !reader.v4.isEmpty,
-      hasIPv6: !reader.v6.isEmpty,
-      knowsCountry: true,
-      knowsASN: false
-    )
+  init(
+    info: RegionSourceInfo,
+    v4: RangeIndex<UInt32>,
+    v6: RangeIndex<UInt128>
+  ) {
+    self.info = info
+    self.v4 = v4
+    self.v6 = v6
   }
 
   /// The country of `address`; nil if no range contains it or its country is unknown.
@@ -79,6 +61,11 @@ struct RangeIndex<Address: FixedWidthInteger & UnsignedInteger & Sendable>: Send
       + self.codes.capacity * MemoryLayout<UInt16>.stride
   }
 
+  mutating func reserve(_ count: Int) {
+    self.starts.reserveCapacity(count)
+    self.codes.reserveCapacity(count)
+  }
+
   mutating func append(_ low: Address, _ high: Address, _ code: UInt16) -> Order {
     if !self.isEmpty {
       if low <= self.lastHigh { return low < self.lastLow ? .unsorted : .overlapping }
@@ -94,7 +81,7 @@ struct RangeIndex<Address: FixedWidthInteger & UnsignedInteger & Sendable>: Send
     return .inOrder
   }
 
-  /// Ends the last range and gives back the room that growing by doubling took too much.
+  /// Ends the last range and gives back the room that is left.
   mutating func close() {
     guard !self.isEmpty else { return }
     if self.lastHigh < Address.max {

@@ -1,6 +1,6 @@
 internal import TideCore
 
-/// Reads range lists byte by byte: 25 MB are read at every start, so no line becomes a string.
+/// Reads whole lines of range lists byte by byte: 25 MB are read at every start, so no line becomes a string.
 struct RangeListReader {
   private let name: String
   private var line = 0
@@ -138,6 +138,16 @@ struct RangeListReader {
     var end = start
     while end < text.count, end - start < 64, text[end] >= 0x20 { end += 1 }
     return String(decoding: (start..<end).map { text[$0] }, as: UTF8.self)
+  }
+
+  /// The failure for a line that has more than `limit` bytes.
+  func endless(_ limit: Int) -> RegionFailure {
+    RegionFailure(
+      .malformed,
+      source: self.name,
+      line: self.line + 1,
+      detail: "expected LOW,HIGH,COUNTRY: the line has more than \(limit) bytes"
+    )
   }
 
   private func malformed(_ text: Span<UInt8>, _ start: Int) -> RegionFailure {

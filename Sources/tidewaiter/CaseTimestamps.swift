@@ -31,3 +31,15 @@ enum CaseTimestamps {
     }
   }
 }
+
+extension TimestampRoots {
+  /// Those of `--tsa-ca`; nil if it was not given.
+  static func option(_ path: String?) throws(CommandFailure) -> Self? {
+    guard let path else { return nil }
+    do throws(EvidenceFailure) {
+      return try Self(path: path)
+    } catch {
+      throw CommandFailure(.usage, "--tsa-ca \(error.detail)")
+    }
+  }
+}

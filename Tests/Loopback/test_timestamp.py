@@ -67,6 +67,40 @@ class Timestamps(LoopbackTest):
         self.assertIn("who that is was not checked", row["detail"])
         self.check(case)
 
+    def test_verify_roots(self):
+        """`verify` says whose time it is; with --tsa-ca there must be one below those roots."""
+        case, server = self.case(), self.server()
+        none = self.shared.run("evidence", "verify", case.name, "--tsa-ca", self.authority.roots, expect=1)
+        self.assertIn("ALTERED (timestamp)", none.out)
+        self.assertIn("there is none", none.out)
+        self.shared.run("evidence", "timestamp", case.name, "--tsa", server.url)
+        unknown = self.shared.run("evidence", "verify", case.name)
+        self.assertIn("INTACT", unknown.out)
+        self.assertIn("only well-formed", unknown.out)
+        known = self.shared.run("evidence", "verify", case.name, "--tsa-ca", self.authority.roots)
+        self.assertIn("INTACT", known.out)
+        self.assertIn("CN=Time authority,O=Tests", known.out)
+        self.assertIn(f"trusted, below a root of {self.authority.roots}", known.out)
+        row = self.shared.rows("evidence", "verify", case.name, "--tsa-ca", self.authority.roots)[0]
+        self.assertEqual((row["timestamp"]["trusted"], row["timestamp"]["authority"]), (True, "CN=Time authority,O=Tests"))
+        other = self.shared.run("evidence", "verify", case.name, "--tsa-ca", self.authority.other_roots, expect=1)
+        self.assertIn("ALTERED (timestamp)", other.out)
+        (self.shared.path / "empty.pem").write_text("")
+        for path in ("empty.pem", "missing.pem"):
+            refused = self.shared.run("evidence", "verify", case.name, "--tsa-ca", path, expect=2)
+            self.assertOneClearLine(refused.err, "--tsa-ca", path)
+
+    def test_https(self):
+        """An authority is asked over TLS; one whose web certificate is below no root of the system's is not."""
+        case, server = self.case(), tsa.Server(self.authority, tls=self.authority.web())
+        self.addCleanup(server.close)
+        refused = self.shared.run("evidence", "timestamp", case.name, "--tsa", server.url, expect=3)
+        self.assertOneClearLine(refused.err, server.url, "certificate verify failed")
+        self.assertEqual(server.count, 0)
+        self.shared.run(
+            "evidence", "timestamp", case.name, "--tsa", server.url, environment={"SSL_CERT_FILE": str(self.authority.roots)})
+        self.check(case)
+
     def test_bad_answers(self):
         """What is no right answer is refused in one clear line, and leaves the case as it was."""
         case = self.case()

@@ -3,6 +3,7 @@
 import http.server
 import pathlib
 import shutil
+import ssl
 import tempfile
 import threading
 
@@ -47,6 +48,15 @@ class Authority:
                 "-out", path, "-days", "30", "-subj", f"/CN=Time {name}", "-addext", "keyUsage=critical,keyCertSign")
         return path
 
+    def web(self):
+        """Chain and key of a web server named localhost, below the same root."""
+        (self.folder / "web.ext").write_text("subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n")
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.folder / "web.key",
+                "-out", self.folder / "web.csr", "-subj", "/CN=localhost")
+        openssl("x509", "-req", "-in", self.folder / "web.csr", "-CA", self.roots, "-CAkey", self.folder / "root.key",
+                "-set_serial", "3", "-days", "30", "-extfile", self.folder / "web.ext", "-out", self.folder / "web.crt")
+        return self.folder / "web.crt", self.folder / "web.key"
+
     def reply(self, query):
         """The TimeStampResp for a TimeStampReq, both DER."""
         with self.lock:
@@ -67,7 +77,7 @@ class Authority:
 class Server:
     """Listens on loopback; `kind` says what it does with a request."""
 
-    def __init__(self, authority, kind="good"):
+    def __init__(self, authority, kind="good", tls=None):
         outer = self
         self.authority, self.kind, self.count = authority, kind, 0
         self.released = threading.Event()
@@ -94,6 +104,11 @@ class Server:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/tsa?a=b"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.url = f"https://localhost:{self.server.server_port}/tsa"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def answer(self, query):

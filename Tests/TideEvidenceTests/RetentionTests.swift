@@ -231,6 +231,35 @@ import TideCrypto
     #expect(try CaseVerifier.verify(path).outcome == .intact)
   }
 
+  @Test("What was added to wire/ is stated before the sync that a purge forces")
+  func wireIsStated() throws {
+    let clocks = PlayedClocks()
+    var settings = RecorderSettings()
+    settings.maxAge = 3_600_000_000_000
+    settings.fsyncInterval = 3_600_000_000_000
+    settings.keepsWire = true
+    settings.tick = 1
+    settings.clock = clocks.clock
+    let recorder = try self.cases.recorder(settings: settings)
+    let path = self.cases.path + "/test"
+    for event in try self.exchange(1) { _ = recorder.offer(event) }
+    _ = recorder.offer(.secret(ConnectionID(2), line: "seldom said"))
+    try self.settle(recorder) {
+      try LogReader(root: path).hasLine(ofType: "connection-end", times: 1)
+    }
+    clocks.pass(4_000_000)
+    try self.settle(recorder) { try LogReader(root: path).hasLine(ofType: "tree-head", times: 1) }
+    let lines = try logObjects(path)
+    let size = try #require(Folder.size(of: WireFormat.path(of: 1, in: path)))
+    let purged = try #require(lines.firstIndex { $0["type"] as? String == "purged" })
+    let stated = try #require(lines.firstIndex { $0["type"] as? String == "wire" })
+    #expect(lines[stated]["bytes"] as? UInt64 == size)
+    #expect(stated < purged)
+    #expect(lines.last?["size"] as? Int == purged + 1)
+    try recorder.close(seal: false)
+    #expect(try CaseVerifier.verify(path).outcome == .intact)
+  }
+
   @Test("A case whose every flow has findings is full at max_size, and loses nothing")
   func nothingMayGo() throws {
     var settings = RecorderSettings()

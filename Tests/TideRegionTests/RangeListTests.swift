@@ -135,6 +135,45 @@ import TideCore
     }
   }
 
+  @Test("Blocks of any size give the list, and the errors, of the whole", arguments: 1...9)
+  func blocks(size: Int) throws {
+    let good = Bytes(Self.header + "0,1,CN\r\n2001:db8::,2001:db8::ff,DE\n2,3,A1")
+    let list = try Self.inBlocks(good, of: size)
+    #expect(list.info.entries == 3)
+    #expect(list.info.date == "2026-06-25")
+    #expect(list.country(of: .v4(3)) == "A1")
+    #expect(list.country(of: try self.address("2001:db8::ff")) == "DE")
+    do throws(RegionFailure) {
+      _ = try Self.inBlocks(Bytes(Self.header + "0,1,CN\n1;2\n"), of: size)
+      Issue.record("a line that is no range was read")
+    } catch {
+      #expect(error.line == 6)
+    }
+  }
+
+  @Test("A line without an end is refused at its limit, with its number")
+  func endless() throws {
+    let long = Bytes("0,1,CN\n#" + String(repeating: "x", count: RangeListParser.longestLine))
+    do throws(RegionFailure) {
+      _ = try Self.inBlocks(long, of: 1_000)
+      Issue.record("an endless line was read")
+    } catch {
+      #expect(error.code == .malformed)
+      #expect(error.line == 2)
+    }
+  }
+
+  private static func inBlocks(_ text: Bytes, of size: Int) throws(RegionFailure) -> RangeList {
+    var parser = RangeListParser(name: "geoip", size: text.count)
+    var position = 0
+    while position < text.count {
+      let block = text.slice(position..<min(position + size, text.count))
+      try block.withSpan { (span: Span<UInt8>) throws(RegionFailure) in try parser.read(span) }
+      position += size
+    }
+    return try parser.finish()
+  }
+
   @Test("Noise never traps")
   func noise() {
     var generator = Seeded(state: 7)

@@ -20,7 +20,7 @@ struct ProofCheck: ~Copyable {
   }
 
   private let signer: String?
-  private let roots: String?
+  private let roots: TimestampRoots?
   private var stage = Stage.header
   private var hasher = SHA256Hasher()
   private var lineHasher = SHA256Hasher()
@@ -45,8 +45,8 @@ struct ProofCheck: ~Copyable {
 
   /// - Parameters:
   ///   - signer: the SHA-256 of the only key that may have signed; nil if any may.
-  ///   - roots: as of `TimestampVerification.check`.
-  init(signer: String?, roots: String?) {
+  ///   - roots: those below which its time-stamp must be; nil if it need not have one.
+  init(signer: String?, roots: TimestampRoots?) {
     self.signer = signer
     self.roots = roots
   }
@@ -122,7 +122,11 @@ struct ProofCheck: ~Copyable {
       throw Wrong("it is signed by another key, \(signer)")
     }
     self.statements.append("signature: ok, \(what), by the key with SHA-256 \(signer)")
-    if let stamp = members["timestamp"]?.string { try self.checkTimestamp(stamp, message) }
+    if let stamp = members["timestamp"]?.string {
+      try self.checkTimestamp(stamp, message)
+    } else if self.roots != nil {
+      throw Wrong("it has no time-stamp")
+    }
     self.stage = .lines
   }
 
@@ -143,8 +147,8 @@ struct ProofCheck: ~Copyable {
         roots: self.roots
       )
     else { throw Wrong("its time-stamp does not read") }
-    guard stamp.isGood else { throw Wrong(stamp.detail) }
-    self.statements.append("timestamp: ok, \(stamp.detail)")
+    guard stamp.isGood, stamp.isTrusted || self.roots == nil else { throw Wrong(stamp.detail) }
+    self.statements.append("timestamp: \(stamp.isTrusted ? "ok" : "-"), \(stamp.detail)")
   }
 
   private mutating func takeLine(_ members: JSONObject) throws(Wrong) {

@@ -39,13 +39,13 @@ public enum ProofVerifier {
   /// - Parameters:
   ///   - path: the file.
   ///   - signer: the SHA-256 of the only key that may have signed, in hexadecimal; nil if any may.
-  ///   - roots: a PEM file of the roots to trust for its time-stamp; nil for the system's.
+  ///   - roots: those below which it must have a time-stamp; nil if it need not have one.
   /// - Returns: what it came to.
   /// - Throws: what the file system says; what the file says is in the report.
   public static func verify(
     _ path: String,
     signer: String? = nil,
-    roots: String? = nil
+    roots: TimestampRoots? = nil
   ) throws(EvidenceFailure) -> ProofReport {
     var check = ProofCheck(signer: signer, roots: roots)
     var file = try FileReader(path: path)

@@ -3,10 +3,16 @@ internal import Synchronization
 
 /// The real file system.
 struct PosixStorage: Storage {
-  /// How many files are synced one by one; more by one flush of all file systems.
+  /// How many files are synced one by one; more by one flush of the file system that they are on.
   static let mostSyncedPaths = 64
 
   private let failed = FailedSyncs()
+  private let fileSystems: FileSystems?
+
+  /// - Parameter flush: `syncfs`, or nil if there is none.
+  init(flush: (@Sendable (Int32) -> Int32)? = FileSystems.syncfs) {
+    self.fileSystems = flush.map { FileSystems(flush: $0) }
+  }
 
   func append(to path: String) throws(EvidenceFailure) -> any StoredFile {
     let descriptor = unsafe Glibc.open(
@@ -29,17 +35,18 @@ struct PosixStorage: Storage {
   }
 
   func sync(_ paths: [String]) throws(EvidenceFailure) {
-    guard paths.count <= Self.mostSyncedPaths else {
-      // One flush of all file systems costs less than a journal commit for each of many small bodies.
-      Glibc.sync()
-      return
-    }
     // A name lasts once the folder that it is in does (fsync(2)).
     var folders: Set<String> = []
     for path in paths {
-      try self.sync(path)
       if let slash = path.lastIndex(of: "/") { folders.insert(String(path[..<slash])) }
     }
+    // One flush costs less than a journal commit for each of many small bodies.
+    if paths.count > Self.mostSyncedPaths, let fileSystems = self.fileSystems {
+      return try self.syncing(paths) { () throws(EvidenceFailure) in
+        try fileSystems.flush(folders)
+      }
+    }
+    for path in paths { try self.sync(path) }
     for folder in folders.subtracting(paths) { try self.sync(folder) }
   }
 
@@ -47,14 +54,25 @@ struct PosixStorage: Storage {
     let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .system("open it", path) }
     defer { close(descriptor) }
-    let hasFailed = self.failed.contains(path)
-    if hasFailed { try Rewriting.rewrite(path, from: 0) }
-    guard fsync(descriptor) == 0 else {
-      let number = errno
-      self.failed.insert(path)
-      throw .system(number, "make it durable", path)
+    try self.syncing([path]) { () throws(EvidenceFailure) in
+      guard fsync(descriptor) == 0 else { throw .system("make it durable", path) }
     }
-    if hasFailed { self.failed.remove(path) }
+  }
+
+  /// Syncs; what a sync before failed to make durable is written once more first.
+  private func syncing(
+    _ paths: [String],
+    _ sync: () throws(EvidenceFailure) -> Void
+  ) throws(EvidenceFailure) {
+    let before = self.failed.among(paths)
+    for path in before { try Rewriting.rewrite(path, from: 0) }
+    do throws(EvidenceFailure) {
+      try sync()
+    } catch {
+      self.failed.insert(paths)
+      throw error
+    }
+    self.failed.remove(before)
   }
 
   func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
@@ -68,9 +86,12 @@ struct PosixStorage: Storage {
 private final class FailedSyncs: Sendable {
   private let paths = Mutex<Set<String>>([])
 
-  func contains(_ path: String) -> Bool { self.paths.withLock { $0.contains(path) } }
-  func insert(_ path: String) { self.paths.withLock { _ = $0.insert(path) } }
-  func remove(_ path: String) { self.paths.withLock { _ = $0.remove(path) } }
+  func among(_ paths: [String]) -> [String] {
+    self.paths.withLock { failed in failed.isEmpty ? [] : paths.filter { failed.contains($0) } }
+  }
+
+  func insert(_ paths: [String]) { self.paths.withLock { $0.formUnion(paths) } }
+  func remove(_ paths: [String]) { self.paths.withLock { $0.subtract(paths) } }
 }
 
 /// Owns one file descriptor.

@@ -2,6 +2,9 @@ internal import TideCore
 
 /// Appends lines to the segments of a log and to findings.ndjson; confined to the writer's thread.
 struct EventLog: ~Copyable {
+  /// How many paths wait for a sync at most, give or take a batch: some ten megabytes of memory.
+  private static let mostNewPaths = 65_536
+
   /// The line being written, after those that wait to be flushed.
   var json = JSONWriter()
   /// Lines for findings.ndjson, which follow those of the log that they repeat.
@@ -54,7 +57,7 @@ struct EventLog: ~Copyable {
     self.covered = tail.endsWithHead ? tail.chain.sequence : tail.headSize
     // Both files may be new: their names are to last as well.
     self.newPaths = [root + "/log", root]
-    self.newPaths += tail.unsynced.prefix(PosixStorage.mostSyncedPaths).map { root + "/" + $0 }
+    self.newPaths += tail.unsynced.map { root + "/" + $0 }
     if tail.segment > 1, tail.length == 0 {
       self.writeSegment()
     }
@@ -83,12 +86,10 @@ struct EventLog: ~Copyable {
   mutating func end() { self.chain.end(in: &self.json) }
 
   /// Takes the paths of files or folders just made, so that the next sync covers them.
-  ///
-  /// More than `Storage.sync` takes one by one need not be told apart, however long a sync lasts.
-  mutating func note(paths: [String]) {
-    let room = PosixStorage.mostSyncedPaths + 1 - self.newPaths.count
-    self.newPaths += paths.prefix(max(0, room))
-  }
+  mutating func note(paths: [String]) { self.newPaths += paths }
+
+  /// Whether so many paths wait for a sync that it must not wait any longer, however slow the disk is.
+  var mustSync: Bool { self.newPaths.count >= Self.mostNewPaths }
 
   /// Hands what is written to the system.
   mutating func flush() throws(Abandoned) {

@@ -138,7 +138,7 @@ struct EvidenceWriter: ~Copyable {
   /// another thread when the interval is over.
   private mutating func sync() throws(Abandoned) {
     try self.log.meetSync(with: self.wire.file)
-    if self.hasVerdict {
+    if self.hasVerdict || self.log.mustSync {
       self.hasVerdict = false
       try self.writeExtents()
       try self.log.syncNow(with: self.wire.file)
@@ -158,7 +158,7 @@ struct EvidenceWriter: ~Copyable {
   }
 
   /// Puts what was added to wire/ under the chain.
-  private mutating func writeExtents() throws(Abandoned) {
+  mutating func writeExtents() throws(Abandoned) {
     for extent in self.wire.takeExtents() {
       if extent.segment != self.namedWire {
         self.namedWire = extent.segment

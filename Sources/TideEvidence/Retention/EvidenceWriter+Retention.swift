@@ -30,6 +30,8 @@ extension EvidenceWriter {
   }
 
   private mutating func purge(_ removal: Removal) throws(Abandoned) {
+    // Of a file that goes, too: what a line states after it went would be missing.
+    try self.writeExtents()
     try self.log.begin("purged", at: self.now)
     removal.write(into: &self.log.json)
     self.log.end()

@@ -9,8 +9,8 @@ public enum CaseTimestamp {
   /// - Parameters:
   ///   - path: the case, sealed.
   ///   - authority: who is asked.
-  ///   - roots: a PEM file of roots below which the authority's certificate must be; nil if any will do,
-  ///     and the result says whether it is below one of the system's.
+  ///   - roots: those below which the authority's certificate must be; nil if any will do, and the result says
+  ///     whether it is below one of the system's.
   ///   - replaces: whether a time-stamp that is there is replaced.
   /// - Returns: what the time-stamp says.
   /// - Throws: `notFound` if the case is not sealed, `badName` if it has a time-stamp, `io` if the authority
@@ -18,7 +18,7 @@ public enum CaseTimestamp {
   public static func request(
     _ path: String,
     from authority: TimestampAuthority,
-    roots: String? = nil,
+    roots: TimestampRoots? = nil,
     replaces: Bool = false
   ) throws(EvidenceFailure) -> TimestampVerification {
     guard CaseFolder.isSealed(path) else {

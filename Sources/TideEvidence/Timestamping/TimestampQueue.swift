@@ -55,7 +55,7 @@ public struct TimestampQueue: Sendable {
   /// - Parameter roots: as of `CaseTimestamp.request`.
   /// - Returns: what came of each.
   /// - Throws: what the file system says of the queue itself.
-  public func retry(roots: String? = nil) throws(EvidenceFailure) -> [Outcome] {
+  public func retry(roots: TimestampRoots? = nil) throws(EvidenceFailure) -> [Outcome] {
     var outcomes: [Outcome] = []
     var unreachable: [TimestampAuthority: EvidenceFailure] = [:]
     for entry in try self.entries() {

@@ -44,15 +44,15 @@ internal import TideCore
   ///
   /// - Parameters:
   ///   - request: what was, or would have been, asked.
-  ///   - roots: a PEM file of roots; nil for the system's.
+  ///   - roots: those to trust; nil for the system's.
   ///   - anyRoot: whether the certificates may lead to a root that is not among them.
   /// - Returns: nil if it does, else why not.
   func problem(
     with request: borrowing TimestampRequest,
-    roots: String?,
+    roots: TimestampRoots?,
     anyRoot: Bool
   ) -> String? {
-    let isGood = unsafe tide_ts_check(self.handle, request.handle, roots, anyRoot ? 1 : 0)
+    let isGood = unsafe tide_ts_check(self.handle, request.handle, roots?.path, anyRoot ? 1 : 0)
     guard isGood != 1 else {
       ERR_clear_error()
       return nil

@@ -23,12 +23,12 @@ public struct TimestampVerification: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - root: the case's folder.
-  ///   - roots: a PEM file of the roots to trust; nil for the system's.
+  ///   - roots: those to trust; nil for the system's.
   /// - Returns: nil if there is none.
   /// - Throws: what the file system says.
   public static func check(
     root: String,
-    roots: String? = nil
+    roots: TimestampRoots? = nil
   ) throws(EvidenceFailure) -> TimestampVerification? {
     let path = root + "/" + self.fileName
     guard Folder.size(of: path) != nil else { return nil }
@@ -49,7 +49,7 @@ public struct TimestampVerification: Hashable, Sendable {
     _ answer: [UInt8],
     _ request: borrowing TimestampRequest,
     source: String,
-    roots: String?
+    roots: TimestampRoots?
   ) throws(EvidenceFailure) -> TimestampVerification {
     let response: TimestampResponse
     do throws(EvidenceFailure) {
@@ -77,7 +77,7 @@ public struct TimestampVerification: Hashable, Sendable {
     _ response: borrowing TimestampResponse,
     wrong: String?,
     untrusted: String?,
-    roots: String?
+    roots: TimestampRoots?
   ) {
     self.time = response.time
     self.name = response.authority
@@ -85,13 +85,14 @@ public struct TimestampVerification: Hashable, Sendable {
     self.isGood = wrong == nil
     self.isTrusted = untrusted == nil
     let what = "\(response.time.rfc3339) by \(response.authority), number \(response.serial)"
-    let known = roots ?? "this system"
+    let known = roots?.path ?? "this system"
     if let wrong {
       self.detail = "\(what): \(wrong)"
     } else if untrusted != nil {
-      self.detail = "\(what); not below a root of \(known), so who that is was not checked"
+      self.detail =
+        "\(what): only well-formed, not below a root of \(known), so who that is was not checked"
     } else {
-      self.detail = "\(what), below a root of \(known)"
+      self.detail = "\(what): trusted, below a root of \(known)"
     }
   }
 }

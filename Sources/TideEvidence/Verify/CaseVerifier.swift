@@ -11,12 +11,14 @@ public enum CaseVerifier {
   /// - Parameters:
   ///   - path: the case.
   ///   - signer: the fingerprint of the only key that may have signed; nil for any.
+  ///   - roots: those below which the seal must have a time-stamp; nil if it need not have one.
   ///   - progress: is told how far it has come.
   /// - Returns: what each check came to.
   /// - Throws: what the file system says; what the case's files say is in the report.
   public static func verify(
     _ path: String,
     signer: String? = nil,
+    roots: TimestampRoots? = nil,
     progress: VerificationProgress? = nil
   ) throws(EvidenceFailure) -> VerificationReport {
     guard Folder.isFolder(path + "/log") else {
@@ -87,13 +89,11 @@ public enum CaseVerifier {
         )
       )
     }
-    if seal != nil, let timestamp = try TimestampVerification.check(root: path) {
-      // Whoever checks it knows whose roots to trust: that we know none of them says nothing of the token.
-      let isGood = timestamp.isGood && !timestamp.isTrusted ? nil : timestamp.isGood
-      checks.append(
-        VerificationReport.Check(name: "timestamp", isGood: isGood, detail: timestamp.detail)
-      )
-      if !timestamp.isGood { decision.add(altered: "\(TimestampVerification.fileName) is wrong") }
+    let timestamp =
+      seal == nil ? nil : try TimestampVerification.check(root: path, roots: roots)
+    if let check = TimestampVerification.check(timestamp, isRequired: roots != nil) {
+      checks.append(check)
+      decision.add(altered: TimestampVerification.problem(timestamp, isRequired: roots != nil))
     }
     var claims = log.wire
     claims.removed.formUnion(purges.wire)
@@ -105,7 +105,8 @@ public enum CaseVerifier {
       checks: checks,
       isSealed: seal != nil,
       lines: log.chain.sequence,
-      lastHash: String(decoding: log.chain.hash, as: UTF8.self)
+      lastHash: String(decoding: log.chain.hash, as: UTF8.self),
+      timestamp: timestamp
     )
   }
 }

@@ -32,6 +32,8 @@ public struct VerificationReport: Sendable {
   public let lines: UInt64
   /// The hash of the last of them, in hexadecimal.
   public let lastHash: String
+  /// What the time-stamp says; nil if there is none.
+  public let timestamp: TimestampVerification?
 
   /// `INTACT`, `ALTERED at seq N (what)`, or `INCOMPLETE from seq N`.
   public var summary: String {
@@ -67,6 +69,8 @@ public struct VerificationReport: Sendable {
     json.member("sealed", self.isSealed)
     json.member("lines", self.lines)
     json.member("last_hash", self.lastHash)
+    json.key("timestamp")
+    if let timestamp { timestamp.write(into: &json) } else { json.null() }
     json.key("checks")
     json.beginArray()
     for check in self.checks {

@@ -62,10 +62,10 @@ extension EvidenceCommand.Export {
 
 extension EvidenceCommand.Verify {
   /// Checks the proof of one flow, and says whether it is right.
-  func verifyProof(_ path: String) throws(CommandFailure) -> Bool {
+  func verifyProof(_ path: String, _ roots: TimestampRoots?) throws(CommandFailure) -> Bool {
     let report: ProofReport
     do throws(EvidenceFailure) {
-      report = try ProofVerifier.verify(path, signer: self.signer)
+      report = try ProofVerifier.verify(path, signer: self.signer, roots: roots)
     } catch {
       throw CommandFailure(error)
     }

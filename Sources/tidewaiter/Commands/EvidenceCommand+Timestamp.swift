@@ -34,11 +34,9 @@ extension EvidenceCommand {
 
     func run() throws {
       let configuration = try self.options.load()
-      if let tsaCa, !FileManager.default.isReadableFile(atPath: tsaCa) {
-        throw CommandFailure(.usage, "--tsa-ca \(tsaCa): cannot be read")
-      }
+      let roots = try TimestampRoots.option(self.tsaCa)
       do throws(EvidenceFailure) {
-        if self.pending { return try self.runPending(configuration) }
+        if self.pending { return try self.runPending(configuration, roots) }
       } catch {
         throw CommandFailure(error)
       }
@@ -56,7 +54,7 @@ extension EvidenceCommand {
         let stamp = try CaseTimestamp.request(
           path,
           from: authority,
-          roots: self.tsaCa,
+          roots: roots,
           replaces: self.force
         )
         self.show(TimestampQueue.Outcome(path: path, result: .success(stamp)))
@@ -65,12 +63,15 @@ extension EvidenceCommand {
       }
     }
 
-    private func runPending(_ configuration: Configuration) throws(EvidenceFailure) {
+    private func runPending(
+      _ configuration: Configuration,
+      _ roots: TimestampRoots?
+    ) throws(EvidenceFailure) {
       guard self.name == nil else {
         throw EvidenceFailure(.badName, detail: "--pending is about all cases that wait: name none")
       }
       let queue = TimestampQueue(in: configuration.caseFolder.directory)
-      let outcomes = try queue.retry(roots: self.tsaCa)
+      let outcomes = try queue.retry(roots: roots)
       for outcome in outcomes { self.show(outcome) }
       for outcome in outcomes { _ = try outcome.result.get() }
     }

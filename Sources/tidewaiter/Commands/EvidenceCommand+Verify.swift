@@ -8,7 +8,10 @@ extension EvidenceCommand {
   struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Checks cases: INTACT (exit 0), ALTERED or INCOMPLETE (exit 1).",
-      discussion: "Of several cases each is named before its checks; exit 0 if all are intact."
+      discussion: """
+        Of several cases each is named before its checks; exit 0 if all are intact. A time-stamp is believed if its \
+        authority is below a root of the system's, or of --tsa-ca; else it says so and does not count.
+        """
     )
 
     @OptionGroup var options: ConfigurationOptions
@@ -20,6 +23,13 @@ extension EvidenceCommand {
       )
     )
     var signer: String?
+    @Option(
+      help: ArgumentHelp(
+        "A PEM file of the only roots to believe a time-stamp by: without one by them ALTERED (timestamp).",
+        valueName: "file"
+      )
+    )
+    var tsaCa: String?
     @Flag(help: "One JSON object for each case, one a line.") var json = false
 
     func validate() throws {
@@ -31,10 +41,11 @@ extension EvidenceCommand {
 
     func run() throws {
       let configuration = try self.options.load()
+      let roots = try TimestampRoots.option(self.tsaCa)
       var isIntact = true
       for name in self.names {
         if ProofVerifier.isProof(name) {
-          isIntact = try self.verifyProof(name) && isIntact
+          isIntact = try self.verifyProof(name, roots) && isIntact
           continue
         }
         let path = try Self.path(name, configuration)
@@ -43,7 +54,12 @@ extension EvidenceCommand {
         let report: VerificationReport
         do throws(EvidenceFailure) {
           defer { line?.clear() }
-          report = try CaseVerifier.verify(path, signer: self.signer, progress: progress)
+          report = try CaseVerifier.verify(
+            path,
+            signer: self.signer,
+            roots: roots,
+            progress: progress
+          )
         } catch {
           throw CommandFailure(error)
         }
