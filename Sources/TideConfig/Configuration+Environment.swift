@@ -18,7 +18,7 @@ extension Configuration {
     environment: [String: String],
     except others: Set<String> = []
   ) throws(ConfigFailure) {
-    let session = ReadingSession(file: "environment", unavailable: Self.unavailable)
+    let session = ReadingSession(file: "environment")
     let variables = Self.variables
     var assignments: [(key: String, value: YAMLValue)] = []
     for (name, text) in environment.sorted(by: { $0.key < $1.key }) {
@@ -37,7 +37,7 @@ extension Configuration {
     }
     var changed = self
     let tree = Self.tree(assignments.map { (path: $0.key[...], value: $0.value) })
-    changed.read(tree.flatMap { session.strikeUnavailable(from: $0) }, base: "", session)
+    changed.read(tree, base: "", session)
     if let failure = session.problems.failure { throw failure.withoutPlaces }
     self = changed
   }
@@ -47,8 +47,7 @@ extension Configuration {
     let session = ReadingSession(file: "environment")
     var scratch = Configuration.defaults
     scratch.read(nil, base: "", session)
-    let keys = session.catalog + Self.unavailable.map { ($0.key, .scalar) }
-    let named = keys.map { entry in
+    let named = session.catalog.map { entry in
       let name = entry.key.uppercased().split(separator: ".").joined(separator: "_")
       return (Self.environmentPrefix + name, entry)
     }

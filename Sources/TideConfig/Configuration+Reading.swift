@@ -3,11 +3,6 @@ import TidePolicy
 import TideRegion
 
 extension Configuration {
-  /// What PRODUCT.md section 5 promises and this version does not have: a line goes when its feature comes.
-  static let unavailable: [Unavailable] = [
-    .except("null", "case.encrypt_key")
-  ]
-
   /// Reads `tidewaiter.yaml`; an empty file is the defaults.
   ///
   /// - Parameters:
@@ -16,9 +11,9 @@ extension Configuration {
   /// - Throws: every problem of the file, each with its place.
   public init(yaml: String, path: String) throws(ConfigFailure) {
     self.init(path: path)
-    let session = ReadingSession(file: path, unavailable: Self.unavailable)
+    let session = ReadingSession(file: path)
     let document = YAMLReader.read(yaml, path: path, session.problems)
-    self.read(session.strikeUnavailable(from: document), base: self.basePath, session)
+    self.read(document, base: self.basePath, session)
     if let failure = session.problems.failure { throw failure }
   }
 
@@ -122,8 +117,25 @@ extension Configuration {
     reader.read("evidence", .word, into: &self.caseFolder.evidence)
     reader.read("fsync", .duration(.zero...(.seconds(60))), into: &self.caseFolder.fsync)
     reader.read("wire", .boolean, into: &self.caseFolder.wire)
+    self.readEncryptKey(&reader, base)
     reader.read("tsa", orNull: .timestampAuthority, into: &self.caseFolder.tsa)
     reader.finish()
+  }
+
+  /// `encrypt_key: FILE`, or `encrypt_key: { passphrase_file: FILE }`.
+  private mutating func readEncryptKey(_ reader: inout MappingReader, _ base: String) {
+    let key = "encrypt_key"
+    guard reader.isMapping(key) else {
+      var file: String?
+      reader.read(key, orNull: .path(in: base), into: &file)
+      if reader.has(key) { self.caseFolder.encryptKey = file.map { .key($0) } }
+      return
+    }
+    var section = reader.section(key)
+    var file: String?
+    section.read("passphrase_file", required: .path(in: base), into: &file)
+    section.finish()
+    self.caseFolder.encryptKey = file.map { .passphrase($0) }
   }
 
   private mutating func readTimeouts(_ root: inout MappingReader) {

@@ -262,6 +262,14 @@ extension Configuration {
       case bestEffort = "best-effort"
     }
 
+    /// Where the key is that a case is encrypted with.
+    public enum EncryptKey: Hashable, Sendable {
+      /// A file of 32 bytes, or of 64 hexadecimal digits.
+      case key(String)
+      /// A file of a passphrase.
+      case passphrase(String)
+    }
+
     /// The folder of all cases.
     public var directory = "cases"
     /// The case's name; nil for one made of the date.
@@ -276,6 +284,8 @@ extension Configuration {
     public var fsync: Duration = .seconds(1)
     /// Whether the device leg's TLS records and keys are kept.
     public var wire = true
+    /// What encrypts a case; nil for cases that anybody can read who has their folder.
+    public var encryptKey: EncryptKey?
     /// Where a case is time-stamped when it is sealed (RFC 3161); nil for nowhere.
     public var tsa: String?
   }

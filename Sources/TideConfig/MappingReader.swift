@@ -51,6 +51,14 @@ struct MappingReader {
   /// Whether the key is written.
   func has(_ key: String) -> Bool { self.entries.contains { $0.key == key } }
 
+  /// Whether a mapping is written for the key.
+  func isMapping(_ key: String) -> Bool {
+    guard case .mapping? = self.entries.first(where: { $0.key == key })?.value.content else {
+      return false
+    }
+    return true
+  }
+
   /// A key's value as written.
   mutating func value(_ key: String) -> YAMLValue? {
     self.asked.append(key)

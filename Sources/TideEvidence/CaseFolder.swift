@@ -19,6 +19,8 @@ public final class CaseFolder: Sendable {
   /// The 32 secret bytes under which the case's identifiers become digests and pseudonyms.
   public let secret: [UInt8]
 
+  /// Those of an encrypted case.
+  let keys: CaseKeys?
   let description: CaseDescription
   /// The SHA-256 of case.json, which the log repeats so that the chain holds it too.
   let descriptionDigest: String
@@ -38,6 +40,7 @@ public final class CaseFolder: Sendable {
     path: String,
     isContinued: Bool,
     secret: [UInt8],
+    keys: CaseKeys?,
     description: CaseDescription,
     tail: LogTail,
     wireTail: WireTail = .none,
@@ -51,6 +54,7 @@ public final class CaseFolder: Sendable {
     self.nextFlowNumber = tail.nextFlow
     self.nextConnectionNumber = tail.nextConnection
     self.secret = secret
+    self.keys = keys
     self.description = description
     self.descriptionDigest = Hex.encode(
       Digest.sha256.hash(try Folder.read(path + "/case.json", limit: 16 << 20))
@@ -68,19 +72,22 @@ public final class CaseFolder: Sendable {
   ///   - name: `auto` for the day (UTC) and the first letter that is free, as `2026-11-22-a`.
   ///   - parent: the folder of cases; made if it is not there.
   ///   - description: what is recorded, and by whom.
+  ///   - key: encrypts what is recorded; nil for a case that anybody can read who has its folder. A case is continued with
+  ///     the key that it was made with.
   ///   - now: the time to name and date the case by.
   /// - Returns: the case, locked.
-  /// - Throws: `sealed`, `inUse`, `badName`, `malformed` if the end of the log does not follow from
+  /// - Throws: `sealed`, `inUse`, `badName`, `locked`, `wrongKey`, `malformed` if the end of the log does not follow from
   ///   what is before it, or what the file system says.
   public static func open(
     _ name: String,
     in parent: String,
     description: CaseDescription,
+    key: CaseKey? = nil,
     at now: WallTime
   ) throws(EvidenceFailure) -> CaseFolder {
     try Folder.make(parent)
     if name == "auto" {
-      return try self.make(in: parent, description: description, at: now)
+      return try self.make(in: parent, description: description, key, at: now)
     }
     guard self.isLegal(name) else {
       throw EvidenceFailure(
@@ -90,9 +97,15 @@ public final class CaseFolder: Sendable {
     }
     let path = parent + "/" + name
     if Folder.size(of: path + "/case.json") ?? 0 > 0 {
-      return try self.continue(path, description: description)
+      if key != nil, try self.kindOfKey(path) == nil {
+        throw EvidenceFailure(
+          .wrongKey,
+          detail: "\(path): the case is not encrypted, and would not become so; choose another name"
+        )
+      }
+      return try self.continue(path, description: description, key)
     }
-    let log = try LogReader(root: path)
+    let log = try LogReader(root: path, keys: nil)
     guard log.segments.isEmpty else {
       throw EvidenceFailure(
         .malformed,
@@ -100,7 +113,7 @@ public final class CaseFolder: Sendable {
       )
     }
     let isNew = Folder.size(of: path + "/case.json") == nil
-    return try self.fill(path, isNew: isNew, description: description, at: now)
+    return try self.fill(path, isNew: isNew, description: description, key, at: now)
   }
 
   /// Lets others record into the case: nothing more is written by whoever holds this.
@@ -148,6 +161,7 @@ public final class CaseFolder: Sendable {
   private static func make(
     in parent: String,
     description: CaseDescription,
+    _ key: CaseKey?,
     at now: WallTime
   ) throws(EvidenceFailure) -> CaseFolder {
     let day = String(now.rfc3339.prefix(10))
@@ -155,7 +169,7 @@ public final class CaseFolder: Sendable {
       let path = "\(parent)/\(day)-\(self.letters(number))"
       guard Folder.size(of: path) == nil else { continue }
       do throws(EvidenceFailure) {
-        return try self.fill(path, isNew: true, description: description, at: now)
+        return try self.fill(path, isNew: true, description: description, key, at: now)
       } catch {
         // Two that start in the same instant choose the same letter: the later takes the next.
         guard error.code == .inUse || Folder.size(of: path + "/case.json") != nil else {
@@ -170,6 +184,7 @@ public final class CaseFolder: Sendable {
     _ path: String,
     isNew: Bool,
     description: CaseDescription,
+    _ key: CaseKey?,
     at now: WallTime
   ) throws(EvidenceFailure) -> CaseFolder {
     try PosixStorage().makeFolder(path)
@@ -182,7 +197,10 @@ public final class CaseFolder: Sendable {
     } catch {
       throw EvidenceFailure(error)
     }
-    try Folder.write(secret, to: path + "/secret")
+    let encryption = try key.map { key throws(EvidenceFailure) in try CaseEncryption.make(key) }
+    let keys = encryption?.1
+    let sealed = try keys.map { keys throws(EvidenceFailure) in try keys.seal(secret: secret) }
+    try Folder.write(sealed ?? secret, to: path + "/" + SecretFile.name)
     for folder in ["log", "bodies", "bodies/tmp"] {
       try PosixStorage().makeFolder(path + "/" + folder)
     }
@@ -195,6 +213,7 @@ public final class CaseFolder: Sendable {
     // A commitment: whoever is given the secret can tell that it is the one of this case.
     json.key("secret_sha256")
     json.hex(Digest.sha256.hash(secret))
+    encryption?.0.write(into: &json)
     json.endObject()
     json.endLine()
     // Written in place, not renamed: the lock is on this very file.
@@ -206,6 +225,7 @@ public final class CaseFolder: Sendable {
       path: path,
       isContinued: false,
       secret: secret,
+      keys: keys,
       description: description,
       tail: .none,
       lock: lock
@@ -213,39 +233,39 @@ public final class CaseFolder: Sendable {
   }
 
   /// Opens a case to end it, not to record into it.
-  static func reopen(_ path: String) throws(EvidenceFailure) -> CaseFolder {
+  static func reopen(_ path: String, _ key: CaseKey?) throws(EvidenceFailure) -> CaseFolder {
     guard Folder.size(of: path + "/case.json") != nil else {
       throw EvidenceFailure(.notACase, detail: "\(path): there is no case here")
     }
-    return try self.continue(path, description: CaseDescription(mode: "", toolVersion: ""))
+    return try self.continue(path, description: CaseDescription(mode: "", toolVersion: ""), key)
   }
 
   private static func `continue`(
     _ path: String,
-    description: CaseDescription
+    description: CaseDescription,
+    _ key: CaseKey?
   ) throws(EvidenceFailure) -> CaseFolder {
     guard !self.isSealed(path) else {
       throw EvidenceFailure(.sealed, detail: "\(path): the case is sealed; choose another name")
     }
     let lock = try FileLock(path: path + "/case.json", isNew: false)
-    let secret = try Folder.read(path + "/secret", limit: 32).array
-    guard secret.count == 32 else {
-      throw EvidenceFailure(.malformed, detail: "\(path)/secret: not 32 bytes")
-    }
     try self.requireFormat(of: path)
-    let tail = try LogTail.find(in: path)
-    try FindingsFile.repair(path, after: tail)
-    let wireTail = try WireTail.find(in: path)
+    let keys = try CaseEncryption.keys(of: path, key)
+    let secret = try SecretFile.read(path, keys)
+    let tail = try LogTail.find(in: path, keys: keys)
+    if keys == nil { try FindingsFile.repair(path, after: tail) }
+    let wireTail = try WireTail.find(in: path, keys: keys)
     try wireTail.repair(path)
     return try CaseFolder(
       path: path,
       isContinued: true,
       secret: secret,
+      keys: keys,
       description: description,
       tail: tail,
       wireTail: wireTail,
       wireRecoveries: try WireRecovery.find(in: path, after: tail, wire: wireTail),
-      salvaged: try SalvagedBody.find(in: path, before: tail.nextFlow),
+      salvaged: try SalvagedBody.find(in: path, keys: keys, before: tail.nextFlow),
       lock: lock
     )
   }

@@ -21,6 +21,12 @@ public struct EvidenceFailure: Error, Hashable, Sendable {
     case malformed
     /// There is no such flow or body in the case.
     case notFound = "not-found"
+    /// The case is encrypted, and no key was given.
+    case locked
+    /// The case was encrypted with another key.
+    case wrongKey = "wrong-key"
+    /// What should be a key or a passphrase is none.
+    case badKey = "bad-key"
     /// A word of a filter that has no meaning.
     case badFilter = "bad-filter"
     /// A key or a digest could not be made.

@@ -45,7 +45,7 @@ enum FindingsFile {
     try storage.remove(temporary)
     let file = try storage.append(to: temporary)
     do throws(EvidenceFailure) {
-      try LogReader(root: root).forEachLine { line throws(EvidenceFailure) in
+      try LogReader(root: root, keys: nil).forEachLine { line throws(EvidenceFailure) in
         guard line.isWhole, line.position != end else { return false }
         let event = try LogEvent(line, in: root)
         if event.type == "finding" { try file.writeAll(self.line(of: event)) }

@@ -29,10 +29,15 @@ struct HashChain: ~Copyable {
   private var hasher = SHA256Hasher()
   private var timestamps = TimestampWriter()
   private var lineStart = 0
+  /// Hides members; nil if the case is not encrypted.
+  private let sealer: LineSealer?
+  /// Whether the line at hand has members to hide.
+  private var hides = false
 
-  init(continuing state: LogState) {
+  init(continuing state: LogState, keys: CaseKeys?) {
     self.state = state.chain
     self.tree = state.tree
+    self.sealer = keys.map { LineSealer($0) }
   }
 
   /// Where the log stands.
@@ -53,6 +58,16 @@ struct HashChain: ~Copyable {
     json.member("type", type)
     json.key("prev")
     json.quoted(self.state.hash)
+    guard self.sealer != nil else { return }
+    json.hideWhatFollows()
+    self.hides = !ClearLines.contain(type)
+  }
+
+  /// Hides what is to be hidden of the line that `begin` began, so that members may follow that are not.
+  mutating func hide(in json: inout JSONWriter) {
+    guard let sealer = self.sealer, self.hides else { return }
+    self.hides = false
+    json.hide(with: sealer, lineStart: self.lineStart, sequence: self.state.sequence + 1)
   }
 
   /// Writes the first line of a segment that is not the first: whoever goes on with it reads no other.
@@ -78,6 +93,7 @@ struct HashChain: ~Copyable {
   /// Ends the line that `begin` began: SHA-256 over the hash before and the line so far, then that of the
   /// whole line as a leaf.
   mutating func end(in json: inout JSONWriter) {
+    self.hide(in: &json)
     self.hasher.update(self.state.hash)
     self.hasher.update(json.bytes.span.extracting(self.lineStart..<json.bytes.count))
     let digest = self.hasher.finish()

@@ -11,7 +11,13 @@ struct LogEnding: ~Copyable {
   private var json = JSONWriter()
   private var endsWithHead: Bool
 
-  init(_ root: String, after tail: LogTail, signer: HeadSigner) throws(EvidenceFailure) {
+  init(
+    _ root: String,
+    after tail: LogTail,
+    signer: HeadSigner,
+    keys: CaseKeys?
+  ) throws(EvidenceFailure) {
+    let renewed = try keys?.renewed()
     let file = try PosixStorage().append(to: LogReader.path(of: tail.segment, in: root))
     if tail.tornBytes > 0 { try file.truncate(to: tail.length) }
     // Heads are signed with the key that the last `start` line has, or by nobody.
@@ -23,7 +29,7 @@ struct LogEnding: ~Copyable {
     self.tail = tail
     self.file = file
     self.signer = isRecorders ? signer : nil
-    self.chain = HashChain(continuing: tail.state)
+    self.chain = HashChain(continuing: tail.state, keys: renewed)
     self.endsWithHead = tail.endsWithHead
   }
 

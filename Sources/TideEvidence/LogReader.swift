@@ -11,15 +11,25 @@ struct LogPosition: Equatable, Sendable {
 /// One line of a log, without its newline.
 struct LogLine {
   let position: LogPosition
+  /// The line as it lies in the log: what hashes are of.
+  let stored: Bytes
+  /// The line with what is encrypted in it; empty if that cannot be opened.
   let bytes: Bytes
   /// Whether a newline ended it; if not, it is torn.
   let isWhole: Bool
+
+  init(position: LogPosition, bytes: Bytes, isWhole: Bool, opener: LineOpener? = nil) {
+    self.position = position
+    self.stored = bytes
+    self.bytes = opener.map { isWhole ? $0.open(bytes) ?? Bytes() : bytes } ?? bytes
+    self.isWhole = isWhole
+  }
 
   /// Where the next line begins.
   var next: LogPosition {
     LogPosition(
       segment: self.position.segment,
-      offset: self.position.offset + UInt64(self.bytes.count) + (self.isWhole ? 1 : 0)
+      offset: self.position.offset + UInt64(self.stored.count) + (self.isWhole ? 1 : 0)
     )
   }
 }
@@ -31,11 +41,14 @@ struct LogReader: Sendable {
 
   /// The case's folder.
   let root: String
+  /// Those of an encrypted case, whose lines are read as they would be without encryption; nil to read them as they are.
+  let keys: CaseKeys?
   /// The numbers of the segments that are there, in order.
   let segments: [Int]
 
-  init(root: String) throws(EvidenceFailure) {
+  init(root: String, keys: CaseKeys?) throws(EvidenceFailure) {
     self.root = root
+    self.keys = keys
     self.segments = try Folder.names(in: root + "/log").compactMap { name in
       guard name.hasSuffix(".ndjson"), name.utf8.count >= 13 else { return nil }
       return Int(name.dropLast(7))
@@ -84,6 +97,7 @@ struct LogReader: Sendable {
   ) throws(EvidenceFailure) -> Bool {
     let path = Self.path(of: start.segment, in: self.root)
     var file = try FileReader(path: path, from: start.offset, pieceSize: pieceSize)
+    let opener = self.keys.map { LineOpener($0) }
     var position = start
     var rest = Bytes()
     while let piece = try file.next() {
@@ -93,7 +107,7 @@ struct LogReader: Sendable {
         rest = Bytes()
         bytes.append(piece.slice(0..<end))
         piece = piece.dropping(first: end + 1)
-        let line = LogLine(position: position, bytes: bytes, isWhole: true)
+        let line = LogLine(position: position, bytes: bytes, isWhole: true, opener: opener)
         position = line.next
         guard try body(line) else { return false }
       }

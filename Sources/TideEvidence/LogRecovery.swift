@@ -10,8 +10,8 @@ extension LogTail {
   /// if the last one holds nothing that is right. The log itself is cut when its next line is written.
   ///
   /// - Throws: `malformed` if what a tree head covers was altered, or what the file system says.
-  static func find(in root: String) throws(EvidenceFailure) -> LogTail {
-    let log = try LogReader(root: root)
+  static func find(in root: String, keys: CaseKeys?) throws(EvidenceFailure) -> LogTail {
+    let log = try LogReader(root: root, keys: keys)
     guard let last = log.segments.last else { return .none }
     let scan = try SegmentScan(log, segment: last)
     var sound = scan
@@ -31,13 +31,14 @@ extension LogTail {
     try scan.requireSound(state)
     try sound.requireSound(state)
     let (kept, lost) = try sound.sortOpen()
-    let cut = try CutEnd.keep(root, segment: last, from: scan.length)
+    let cut = try CutEnd.keep(root, segment: last, from: scan.length, keys)
     var recovery: Recovery?
     if cut != nil || !lost.isEmpty {
       recovery = Recovery(
         segment: last,
         bytes: cut?.bytes ?? 0,
         sha256: cut?.sha256,
+        path: cut?.path,
         lines: cut?.lines ?? 0,
         lost: lost
       )
@@ -50,7 +51,7 @@ extension LogTail {
       recovery: recovery
     )
     // A recorder that was killed had not synced them; the next tree head speaks for them too.
-    tail.unsynced = kept.map(BodyLayout.relativePath)
+    tail.unsynced = kept.map { BodyLayout.relativePath($0, keys) }
     if let path = recovery?.path { tail.unsynced.append(path) }
     if let wire = try WireFormat.segments(in: root).last {
       tail.unsynced.append(WireFormat.relativePath(of: wire))
@@ -76,6 +77,8 @@ private struct CutEnd {
   var lines: UInt64 = 0
   /// Nil if it is nothing but zeros, which tell nothing.
   var sha256: [UInt8]?
+  /// Where in the case it is kept.
+  var path: String?
 
   /// Stores the bytes of a segment from a place on as a content; nil if there are none.
   ///
@@ -83,7 +86,8 @@ private struct CutEnd {
   static func keep(
     _ root: String,
     segment: Int,
-    from offset: UInt64
+    from offset: UInt64,
+    _ keys: CaseKeys?
   ) throws(EvidenceFailure) -> CutEnd? {
     let path = LogReader.path(of: segment, in: root)
     var cut = CutEnd()
@@ -94,23 +98,27 @@ private struct CutEnd {
     try storage.remove(temporary)
     let file = try storage.append(to: temporary)
     var reader = try FileReader(path: path, from: offset, pieceSize: BodyLayout.frameContent)
+    var sealer = try keys.map { keys throws(EvidenceFailure) in
+      BodySealer(keys, number: try SealedBody.randomNumber())
+    }
     while let piece = try reader.next() {
       cut.bytes += UInt64(piece.count)
       cut.lines += UInt64(piece.count { $0 == 0x0A })
       if isZero { isZero = piece.allSatisfy { $0 == 0 } }
       hasher.update(piece)
-      try file.writeAll(BodyLayout.frame(piece).array)
+      try file.writeAll(BodyLayout.stored(BodyLayout.frame(piece), &sealer))
     }
     let digest = hasher.finish()
+    if let sealer { try file.writeAll(sealer.end(digest: digest)) }
     guard cut.bytes > 0, !isZero else {
       try storage.remove(temporary)
       return cut.bytes > 0 ? cut : nil
     }
     cut.sha256 = digest
-    let hex = Hex.encode(digest)
-    let final = root + "/" + BodyLayout.relativePath(hex)
-    try storage.makeFolder("\(root)/bodies/\(hex.prefix(2))")
-    try storage.rename(temporary, to: final)
+    let relative = BodyLayout.relativePath(Hex.encode(digest), keys)
+    try storage.makeFolder(root + "/" + relative.prefix(BodyLayout.folderLength))
+    try storage.rename(temporary, to: root + "/" + relative)
+    cut.path = relative
     return cut
   }
 }

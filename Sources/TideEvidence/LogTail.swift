@@ -137,13 +137,12 @@ struct Recovery: Equatable, Sendable {
   let bytes: UInt64
   /// What names the cut bytes in bodies/; nil if there were none, or nothing but zeros.
   let sha256: [UInt8]?
+  /// Where in the case the cut bytes are; nil if they are not kept.
+  let path: String?
   /// How many whole lines were among them.
   let lines: UInt64
   /// The digests of contents that lines name, after the last tree head, and that did not reach the disk.
   let lost: [String]
-
-  /// Where in a case the cut bytes are; nil if they are not kept.
-  var path: String? { self.sha256.map { BodyLayout.relativePath(Hex.encode($0)) } }
 
   /// Writes the members of its line.
   func write(into json: inout JSONWriter) {

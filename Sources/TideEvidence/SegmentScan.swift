@@ -15,6 +15,7 @@ struct SegmentScan {
   private(set) var claimedLines: UInt64 = 0
 
   private let root: String
+  private let keys: CaseKeys?
   private let segment: Int
   /// Contents that lines name which no tree head covers.
   private var named: [(sequence: UInt64, digest: String)] = []
@@ -25,6 +26,7 @@ struct SegmentScan {
 
   init(_ log: LogReader, segment: Int) throws(EvidenceFailure) {
     self.root = log.root
+    self.keys = log.keys
     self.segment = segment
     self.state = segment == 1 ? .start : nil
     var hasher = SHA256Hasher()
@@ -61,12 +63,12 @@ struct SegmentScan {
     var lost: [String] = []
     for (sequence, digest) in self.named
     where sequence > self.excused[digest] ?? 0 && seen.insert(digest).inserted {
-      guard try !BodyLayout.holds(digest, in: self.root) else {
+      guard try !BodyLayout.holds(digest, in: self.root, self.keys) else {
         kept.append(digest)
         continue
       }
       if Hex.decode(digest.utf8)?.count == 32 {
-        try PosixStorage().remove(self.root + "/" + BodyLayout.relativePath(digest))
+        try PosixStorage().remove(self.root + "/" + BodyLayout.relativePath(digest, self.keys))
       }
       lost.append(digest)
     }
@@ -107,13 +109,13 @@ struct SegmentScan {
 
   /// Where the log stands after a line; nil if the line does not follow from what is before it.
   private func state(after event: LogEvent, _ hasher: inout SHA256Hasher) -> LogState? {
-    guard let (hashed, hash) = LineTail.split(event.line.bytes),
+    guard let (hashed, hash) = LineTail.split(event.line.stored),
       let previous = event.members["prev"]?.string,
       var state = self.state ?? Self.state(before: event, previous),
       event.sequence == state.chain.sequence + 1, Array(previous.utf8) == state.chain.hash,
       LineTail.hash(hashed, after: state.chain.hash) == hash
     else { return nil }
-    let leaf = event.line.bytes.withSpan { MerkleTree.leaf($0, &hasher) }
+    let leaf = event.line.stored.withSpan { MerkleTree.leaf($0, &hasher) }
     state.tree.append(leaf, &hasher)
     state.chain = ChainState(sequence: event.sequence, hash: hash)
     return state
@@ -136,7 +138,7 @@ struct SegmentScan {
 
   /// Looks at a line that follows from nothing: a tree head, right by itself, is proof of lines before it.
   private mutating func noteClaim(of event: LogEvent) {
-    guard event.type == "tree-head", let (hashed, hash) = LineTail.split(event.line.bytes),
+    guard event.type == "tree-head", let (hashed, hash) = LineTail.split(event.line.stored),
       let previous = event.members["prev"]?.string,
       LineTail.hash(hashed, after: Array(previous.utf8)) == hash,
       let size = event.members["size"]?.unsigned
@@ -149,7 +151,7 @@ struct SegmentScan {
     for (sequence, digest) in self.named where sequence <= size {
       let isThere =
         Hex.decode(digest.utf8)?.count == 32
-        && Folder.size(of: self.root + "/" + BodyLayout.relativePath(digest)) != nil
+        && Folder.size(of: self.root + "/" + BodyLayout.relativePath(digest, self.keys)) != nil
       if !isThere { self.missing[digest] = sequence }
     }
     self.named.removeAll { $0.sequence <= size }

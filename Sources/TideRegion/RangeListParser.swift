@@ -46,6 +46,7 @@ public struct RangeListParser {
   /// Ends the list; what follows the last line end is a line too.
   ///
   /// - Parameter sha256: the file's digest in hexadecimal, for the record.
+  /// - Returns: the list.
   /// - Throws: as `read`, and `.empty` if there was no range.
   public consuming func finish(sha256: String? = nil) throws(RegionFailure) -> RangeList {
     try self.readRest()

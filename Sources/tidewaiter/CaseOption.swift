@@ -12,12 +12,14 @@ struct CaseOption: ParsableArguments {
     help: "The case: its name in case.dir, or its path; the newest if left out."
   )
   var name: String?
+  @OptionGroup var key: CaseKeyOption
 
   /// Opens the case for reading.
   func reader() throws -> CaseReader {
-    let path = try Self.path(self.name, try self.options.load())
+    let configuration = try self.options.load()
+    let path = try Self.path(self.name, configuration)
     do throws(EvidenceFailure) {
-      return try CaseReader(path)
+      return try CaseReader(path, key: try self.key.key(of: path, configuration))
     } catch {
       throw CommandFailure(error)
     }
@@ -96,7 +98,8 @@ extension CommandFailure {
   /// What a failure of a case means for a command.
   init(_ failure: EvidenceFailure) {
     switch failure.code {
-    case .notACase, .badName, .badFilter, .sealed, .inUse: self.init(.usage, failure.detail)
+    case .notACase, .badName, .badFilter, .sealed, .inUse, .locked, .wrongKey, .badKey:
+      self.init(.usage, failure.detail)
     case .malformed, .notFound: self.init(.problem, failure.detail)
     case .full, .io, .crypto, .index: self.init(.runtime, failure.detail)
     }

@@ -282,11 +282,16 @@ final class ProxyServer: Sendable {
         configuration.caseFolder.name ?? "auto",
         in: configuration.caseFolder.directory,
         description: description,
+        key: try configuration.caseFolder.newKey(),
         at: CAStore.now()
       )
     } catch {
-      let isOperators = error.code == .sealed || error.code == .badName || error.code == .inUse
-      throw CommandFailure(isOperators ? .usage : .runtime, error.description)
+      switch error.code {
+      case .sealed, .badName, .inUse, .locked, .wrongKey, .badKey:
+        throw CommandFailure(.usage, error.detail)
+      case .notACase, .badFilter, .malformed, .notFound, .full, .io, .crypto, .index:
+        throw CommandFailure(.runtime, error.description)
+      }
     }
   }
 

@@ -209,17 +209,30 @@ import Testing
     )
   }
 
-  @Test("What comes in a later version is refused in as many words, its default is not")
-  func unavailable() {
-    let yaml = """
-      ui: { listen: "127.0.0.1:0" }
-      case: { encrypt_key: k, tsa: "tsa.example" }
-      """
-    let suffix = " is not available in this version"
+  @Test("A case is encrypted by a file with a key or with a passphrase")
+  func encryption() throws {
+    func key(_ yaml: String) throws -> Configuration.Case.EncryptKey? {
+      try Configuration(yaml: "case: { encrypt_key: \(yaml) }", path: "lab/t.yaml").caseFolder
+        .encryptKey
+    }
+    #expect(try key("case.key") == .key("lab/case.key"))
+    #expect(try key("{ passphrase_file: /run/words }") == .passphrase("/run/words"))
+    #expect(try key("null") == nil)
+    var configuration = Configuration.defaults
+    try configuration.apply(environment: ["TIDEWAITER_CASE_ENCRYPT_KEY": "other.key"])
+    #expect(configuration.caseFolder.encryptKey == .key("other.key"))
+    try configuration.apply(environment: ["TIDEWAITER_MODE": "record"])
+    #expect(configuration.caseFolder.encryptKey == .key("other.key"))
     #expect(
-      problems(configuration: yaml) == [
-        "t.yaml:2:22: case.encrypt_key other than null" + suffix,
-        "t.yaml:2:30: case.tsa: expected null or an http or https URL, found \"tsa.example\"",
+      problems(configuration: "case: { encrypt_key: { passphrase: x } }") == [
+        "t.yaml:1:22: the key \"case.encrypt_key.passphrase_file\" is missing",
+        "t.yaml:1:24: unknown key \"passphrase\" under case.encrypt_key",
+      ]
+    )
+    #expect(
+      problems(configuration: "case: { encrypt_key: [], tsa: \"tsa.example\" }") == [
+        "t.yaml:1:22: case.encrypt_key: expected null or a path, found a list",
+        "t.yaml:1:31: case.tsa: expected null or an http or https URL, found \"tsa.example\"",
       ]
     )
     #expect(

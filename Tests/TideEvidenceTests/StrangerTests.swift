@@ -61,7 +61,13 @@ import TideCrypto
     settings.keepsWire = true
     let secrets = (1...3).map { FlowEvent.secret(ConnectionID($0), line: "CLIENT_RANDOM 00 00") }
     let keys = try self.cases.record(secrets, name: "keys", settings: settings)
-    for path in [open, sealed, long, socket, keys] { try agree(path, "INTACT") }
+    let hidden = try self.cases.recordEncrypted(Play.exchange(1) + Play.exchange(2), name: "hidden")
+    for path in [open, sealed, long, socket, keys, hidden] { try agree(path, "INTACT") }
+    let secretLog = LogReader.path(of: 1, in: hidden)
+    var sealedLines = try read(secretLog)
+    sealedLines[sealedLines.count / 2] ^= 1
+    try write(sealedLines, to: secretLog)
+    try agree(hidden, "ALTERED at seq")
     try forgetWire(keys)
     let wire = try read(keys + "/wire/000001.bin")
     try write(wire.dropLast(7), to: keys + "/wire/000001.bin")

@@ -40,12 +40,13 @@ def purges_of(case, key):  # the contents and files of wire/ that were removed a
         message = b"tidewaiter purge v1\n%s\n" % sha(found[2][:-len(tail)]).hex().encode() if event else b""
         if not event or not found[2].endswith(tail) or not is_signed(key, message, base64.b64decode(event["signature"])):
             return contents, wire, f"purges.ndjson: line {number} was altered"
-        contents.update(event["contents"]); wire.update(event["wire"]); previous = found[3]
+        contents.update(event.get("files") or event["contents"]); wire.update(event["wire"]); previous = found[3]
     return contents, wire, None
 def verify(case, signer):
     sealed, description, sealer = os.path.exists(f"{case}/manifest.json"), read(f"{case}/case.json"), key_of(read(f"{case}/signer.pem"))
     about, (gone, gone_wire, purge_problem) = members(description) or {}, purges_of(case, sealer) if sealed else (set(), set(), None)
-    previous, sequence, broken, covered, last_start, case_sha256, kind = b"0" * 64, 0, 0, 0, 0, None, None
+    previous, sequence, broken, covered, last_start, case_sha256, kind, hidden = b"0" * 64, 0, 0, 0, 0, None, None, bool(about.get("encryption"))
+    if hidden: print("encrypted: contents, findings and secret were not opened; all else is checked")  # lines hide which contents they name
     peaks, known, faults, hard, findings, claims, keys, incomplete = [], {}, {}, [], [], {}, [], []
     roots, base, unsigned, purged = [root_of([])], 0, 0, False  # roots[i] is of base + i lines; the first unsigned head of a session with a key
     def name(sha256, size, at):
@@ -87,15 +88,15 @@ def verify(case, signer):
                 elif (mark or event["key"]) if not key else (event["key"] != sha(key).hex() or unsigned and not purged or not is_signed(key, message, base64.b64decode(mark or b""))):
                     altered(sequence, "the signature of its tree head is wrong")
                 base, roots, covered = size, roots[size - base:], size
-            elif kind == "finding": findings.append((sequence, json.dumps({key: event.get(key) for key in FINDING}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"))
+            elif kind == "finding" and not hidden: findings.append((sequence, json.dumps({key: event.get(key) for key in FINDING}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"))
             elif kind in ("wire", "wire-recovered"):
                 stated = [claim for claim in claims.get(event["segment"], []) if kind == "wire" or claim[1] <= covered]
                 claims[event["segment"]] = stated + [(event["bytes" if kind == "wire" else "size"], sequence, event["sha256"])]
-            elif kind == "purged": purged = True; excuse(event["contents"], False); gone_wire.update(event["wire"])
-            if kind == "recovered": excuse(event["lost"], True)
+            elif kind == "purged": purged = True; excuse(event.get("contents", []), False); gone_wire.update(event["wire"])
+            if kind == "recovered": excuse(event.get("lost", []), True)
             if kind in ("body", "head", "trailers", "message", "recovered") and event.get("sha256"):
                 name(event["sha256"], None if event.get("truncated") else event["bytes" if kind == "recovered" else "size"], sequence)
-            for sha256 in event["chain"] if kind == "handshake" else []: name(sha256, None, sequence)
+            for sha256 in event.get("chain", []) if kind == "handshake" else []: name(sha256, None, sequence)
             node, size = sha(b"\0" + line), 1
             while peaks and peaks[-1][0] == size: node, size = sha(b"\1" + peaks.pop()[1] + node), size * 2
             peaks.append((size, node)); roots.append(root_of(peaks))
@@ -111,15 +112,14 @@ def verify(case, signer):
             if lines != wanted[:len(lines)] or sealed or at <= covered or at < last_start: judge(at, "its line in findings.ndjson was altered or is missing")
             lines = b""; break
         lines = lines[len(wanted):]
-    secret, signers = read(f"{case}/secret"), {key and sha(key).hex() for key in keys + [sealer] * sealed}
+    secret, signers = b"" if hidden else read(f"{case}/secret"), {key and sha(key).hex() for key in keys + [sealer] * sealed}
     for wrong, what in ((case_sha256 and sha(description).hex() != case_sha256, "case.json"), (secret and sha(secret).hex() != about.get("secret_sha256"), "secret"),
                         (not sealed and keys and keys[-1] and sealer != keys[-1], "signer.pem"), (signer and signers - {signer}, "signer")):
         if wrong: altered(None, what)
     if not sequence or lines or kind == "sealed" and not sealed: incomplete.append(sequence + 1)
     if sealed:
-        data = read(f"{case}/manifest.json")
+        manifest = json.loads(data := read(f"{case}/manifest.json"))
         if not is_signed(sealer, data, read(f"{case}/manifest.sig")): altered(None, "manifest.json: its signature is wrong")
-        manifest = json.loads(data)
         if sequence < manifest["last_seq"]: incomplete.append(sequence + 1)
         if incomplete: raise Verdict(f"INCOMPLETE from seq {min(incomplete)}")
         present = {os.path.relpath(os.path.join(folder, name), case) for folder, _, names in os.walk(case) for name in names}

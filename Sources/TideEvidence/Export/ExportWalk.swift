@@ -58,7 +58,7 @@ struct ExportWalk {
   mutating func forEachItem(
     _ body: (Item) throws(EvidenceFailure) -> Void
   ) throws(EvidenceFailure) {
-    let log = try LogReader(root: self.reader.path)
+    let log = try LogReader(root: self.reader.path, keys: self.reader.keys)
     var starts: [Int: UInt64] = [:]
     var total: UInt64 = 0
     for segment in log.segments {
@@ -182,7 +182,7 @@ struct ExportWalk {
   /// the first one are named by their number alone.
   private mutating func reference(to event: LogEvent) -> ExportLine? {
     guard self.shareSafe != nil else { return nil }
-    let leaf = self.isSalted ? self.hasher.leaf(event.line.bytes) : nil
+    let leaf = self.isSalted ? self.hasher.leaf(event.line.stored) : nil
     if event.type == "hello", event.members["raw"]?.string?.utf8.count ?? 0 >= 64 {
       self.isSalted = true
     }

@@ -37,7 +37,7 @@ public enum PcapngExporter {
     toolVersion: String,
     progress: (_ done: UInt64, _ of: UInt64) -> Void
   ) throws(EvidenceFailure) -> Summary {
-    let wire = try WireSequence(root: reader.path)
+    let wire = try WireSequence(root: reader.path, keys: reader.keys)
     guard !wire.isEmpty else {
       throw EvidenceFailure(
         .notFound,

@@ -40,7 +40,9 @@ public enum ProofExporter {
     let (events, lines, treeRoot) = try self.lines(survey, in: root)
     let contents = Set(events.flatMap(\.contents)).sorted()
     var missing: [String] = []
-    for digest in contents where try !BodyLayout.holds(digest, in: root) { missing.append(digest) }
+    for digest in contents where try !BodyLayout.holds(digest, in: root, nil) {
+      missing.append(digest)
+    }
     let file = ProofStream(
       try ExportFile(path, replaces: replaces, in: root, progress: progress)
     )
@@ -88,7 +90,7 @@ public enum ProofExporter {
     var events: [LogEvent] = []
     var wanted = survey.lines[...]
     var count: UInt64 = 0
-    try LogReader(root: root).forEachLine { line throws(EvidenceFailure) in
+    try LogReader(root: root, keys: nil).forEachLine { line throws(EvidenceFailure) in
       guard count < survey.base.size else { return false }
       count += 1
       line.bytes.withSpan { paths.append(line: $0) }
@@ -142,7 +144,7 @@ public enum ProofExporter {
     of root: String,
     to file: ProofStream
   ) throws(EvidenceFailure) {
-    var body = try BodyReader(root: root, sha256: digest)
+    var body = try BodyReader(root: root, sha256: digest, keys: nil)
     var isFirst = true
     while let content = try body.next() {
       var rest = content

@@ -27,7 +27,7 @@ struct ProofSurvey {
   ///
   /// - Throws: `notFound` if the flow is not there, or nothing that is signed covers it yet.
   init(_ flow: FlowID, in root: String) throws(EvidenceFailure) {
-    let log = try LogReader(root: root)
+    let log = try LogReader(root: root, keys: nil)
     var picked = Picked(flow: flow)
     var heads = try SignedHeads(in: root)
     var count: UInt64 = 0

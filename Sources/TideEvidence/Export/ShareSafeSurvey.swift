@@ -36,10 +36,7 @@ struct ShareSafeSurvey {
 
   init(_ reader: CaseReader) throws(EvidenceFailure) {
     self.reader = reader
-    var secret: [UInt8] = []
-    if Folder.size(of: reader.path + "/secret") != nil {
-      secret = try Folder.read(reader.path + "/secret", limit: 32).array
-    }
+    let secret = try reader.secret ?? []
     self.secret = secret
     let key: [UInt8]
     do throws(CryptoFailure) {

@@ -39,7 +39,7 @@ extension CaseReader {
 
   /// The first bytes of a content.
   public func start(ofBody sha256: String, count: Int) throws(EvidenceFailure) -> Bytes {
-    var reader = try BodyReader(root: self.path, sha256: sha256)
+    var reader = try BodyReader(root: self.path, sha256: sha256, keys: self.keys)
     var start = Bytes()
     while start.count < count, let piece = try reader.next() { start.append(piece) }
     return start.slice(0..<min(count, start.count))

@@ -153,6 +153,6 @@ extension CaseReader {
       ) != nil
     }
     if isInLog { return true }
-    return try PurgeLog.contents(in: self.path).contains(sha256)
+    return try PurgeLog.contents(in: self.path, keys: self.keys).contains(sha256)
   }
 }

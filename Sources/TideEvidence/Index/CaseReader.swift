@@ -7,18 +7,36 @@ public final class CaseReader: Sendable {
   /// Where the case is.
   public let path: String
   let log: LogReader
+  /// Those of an encrypted case.
+  let keys: CaseKeys?
   let index: EvidenceIndex
 
   /// Opens a case for reading; any number may read it at once.
   ///
-  /// - Throws: `notACase`, or `index` if the index can be neither opened nor made.
-  public init(_ path: String) throws(EvidenceFailure) {
+  /// - Parameters:
+  ///   - path: its folder.
+  ///   - key: opens an encrypted case; one that is not encrypted needs none.
+  /// - Throws: `notACase`, `locked` if it is encrypted and there is no key, `wrongKey`, or `index` if the index can be
+  ///   neither opened nor made.
+  public init(_ path: String, key: CaseKey? = nil) throws(EvidenceFailure) {
     guard Folder.isFolder(path + "/log"), Folder.size(of: path + "/case.json") != nil else {
       throw EvidenceFailure(.notACase, detail: "\(path): there is no case here")
     }
+    let keys = try CaseEncryption.keys(of: path, key)
     self.path = path
-    self.log = try LogReader(root: path)
-    self.index = try EvidenceIndex(root: path)
+    self.keys = keys
+    self.log = try LogReader(root: path, keys: keys)
+    self.index = try EvidenceIndex(root: path, keys: keys)
+  }
+
+  /// The case's secret, under which findings name the values that they found; nil if it is not with the case.
+  ///
+  /// - Throws: `malformed` if the file is not the case's, or what the file system says.
+  public var secret: [UInt8]? {
+    get throws(EvidenceFailure) {
+      guard Folder.size(of: self.path + "/" + SecretFile.name) != nil else { return nil }
+      return try SecretFile.read(self.path, self.keys)
+    }
   }
 
   /// The regions that `region:watched` stands for in this case.
@@ -104,7 +122,7 @@ public final class CaseReader: Sendable {
     ofBody sha256: String,
     _ body: (Bytes) throws(EvidenceFailure) -> Void
   ) throws(EvidenceFailure) {
-    var reader = try BodyReader(root: self.path, sha256: sha256)
+    var reader = try BodyReader(root: self.path, sha256: sha256, keys: self.keys)
     while let piece = try reader.next() { try body(piece) }
   }
 

@@ -26,12 +26,16 @@ struct ContentWords {
   private static let most = 16_384
 
   private let root: String
+  private let keys: CaseKeys?
   /// What heads say whose contents have not come.
   private var facts: [Key: Facts] = [:]
   /// The words of contents that came before: much is sent again and again.
   private var known: [String: [UInt8]] = [:]
 
-  init(root: String) { self.root = root }
+  init(_ log: LogReader) {
+    self.root = log.root
+    self.keys = log.keys
+  }
 
   /// The head of a line.
   mutating func head(_ event: LogEvent) -> Head? {
@@ -105,7 +109,9 @@ struct ContentWords {
 
   /// The first bytes of a content; nil if it is not there, or is damaged: the index says nothing of that.
   private func start(of digest: String) -> Bytes? {
-    guard var reader = try? BodyReader(root: self.root, sha256: digest) else { return nil }
+    guard var reader = try? BodyReader(root: self.root, sha256: digest, keys: self.keys) else {
+      return nil
+    }
     return try? reader.next()
   }
 }

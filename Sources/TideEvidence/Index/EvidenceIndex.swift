@@ -14,13 +14,19 @@ final class EvidenceIndex: Sendable {
 
   private let queue: DatabaseQueue
   private let root: String
+  private let keys: CaseKeys?
 
-  /// Opens a case's index; where the folder cannot be written to, it is kept in memory.
-  init(root: String, name: String = EvidenceIndex.name) throws(EvidenceFailure) {
+  /// Opens a case's index; where the folder cannot be written to, it is kept in memory, and so is that of an encrypted case.
+  init(
+    root: String,
+    keys: CaseKeys?,
+    name: String = EvidenceIndex.name
+  ) throws(EvidenceFailure) {
     self.root = root
+    self.keys = keys
     let path = root + "/" + name
     var queue: DatabaseQueue?
-    for _ in 0..<2 where queue == nil {
+    for _ in 0..<2 where queue == nil && keys == nil {
       do {
         queue = try Self.open(path)
       } catch let error as DatabaseError
@@ -43,6 +49,8 @@ final class EvidenceIndex: Sendable {
     configuration.busyMode = .timeout(30)
     configuration.prepareDatabase { db in
       try db.execute(sql: "PRAGMA page_size = 8192; PRAGMA cache_size = -65536")
+      // What is sorted is not to be put on disk either.
+      if path == nil { try db.execute(sql: "PRAGMA temp_store = MEMORY") }
     }
     let queue: DatabaseQueue
     if let path {
@@ -66,7 +74,7 @@ final class EvidenceIndex: Sendable {
   /// Takes in what the log has gained; makes the index anew if the log is not the one it was made from, or if it
   /// has words of contents that were removed since.
   func update() throws(EvidenceFailure) {
-    let log = try LogReader(root: self.root)
+    let log = try LogReader(root: self.root, keys: self.keys)
     let last = log.segments.last ?? 1
     let length = Folder.size(of: LogReader.path(of: last, in: self.root)) ?? 0
     var end = LogPosition(segment: last, offset: length)

@@ -144,7 +144,7 @@ extension IndexBuilder {
 
   /// The words of a content whose head was read with lines before these.
   private func words(ofBody event: LogEvent, of flow: IndexedFlow) throws -> [UInt8] {
-    var contents = ContentWords(root: self.root)
+    var contents = ContentWords(self.log)
     for position in flow.record.lines {
       guard let line = try self.log.line(at: position), let head = LogEvent(line),
         head.type == "head"

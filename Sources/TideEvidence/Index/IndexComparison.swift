@@ -17,7 +17,7 @@ public enum CaseIndex {
   public static func rebuild(_ path: String) throws(EvidenceFailure) -> Report {
     try self.requireCase(path)
     self.remove(path)
-    let index = try EvidenceIndex(root: path)
+    let index = try EvidenceIndex(root: path, keys: nil)
     try index.update()
     return Report(
       flows: try index.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM flow") ?? 0 },
@@ -31,12 +31,12 @@ public enum CaseIndex {
   /// - Throws: as `rebuild`.
   public static func check(_ path: String) throws(EvidenceFailure) -> [String] {
     try self.requireCase(path)
-    try EvidenceIndex(root: path).update()
+    try EvidenceIndex(root: path, keys: nil).update()
     // Beside the other: it is as large, and as secret.
     let other = EvidenceIndex.name + "-check"
     self.remove(path, name: other)
     defer { self.remove(path, name: other) }
-    try EvidenceIndex(root: path, name: other).update()
+    try EvidenceIndex(root: path, keys: nil, name: other).update()
     do {
       return try self.differences("\(path)/\(EvidenceIndex.name)", "\(path)/\(other)")
     } catch {
@@ -47,6 +47,13 @@ public enum CaseIndex {
   private static func requireCase(_ path: String) throws(EvidenceFailure) {
     guard Folder.isFolder(path + "/log") else {
       throw EvidenceFailure(.notACase, detail: "\(path): there is no case here")
+    }
+    guard try CaseFolder.kindOfKey(path) == nil else {
+      throw EvidenceFailure(
+        .locked,
+        detail:
+          "\(path): the case is encrypted; its index is in the memory of each command and never on disk"
+      )
     }
   }
 

@@ -51,7 +51,7 @@ final class LinePump: Sendable {
   private func read(_ log: LogReader, from position: LogPosition) {
     var batch = Batch()
     batch.reserveCapacity(Self.batchSize)
-    var contents = ContentWords(root: log.root)
+    var contents = ContentWords(log)
     do throws(EvidenceFailure) {
       try log.forEachLine(from: position) { line throws(EvidenceFailure) in
         guard line.isWhole else { return false }

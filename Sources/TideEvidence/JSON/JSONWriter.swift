@@ -7,12 +7,35 @@ internal import TideCrypto
 /// ours are well-formed UTF-8 already; bytes that may not be are written as base64.
 struct JSONWriter {
   private(set) var bytes: [UInt8] = []
+  /// Where the members of the line begin that an encrypted case does not show.
+  private var hiddenFrom = 0
 
   /// Hands over what is written but for the last byte, which tells whether a comma is needed next.
   mutating func takeAllButLast() -> [UInt8] {
     guard let last = self.bytes.popLast() else { return [] }
     defer { self.bytes = [last] }
     return self.bytes
+  }
+
+  /// Members that were written until now stay in the clear in an encrypted case, those that follow do not.
+  mutating func hideWhatFollows() { self.hiddenFrom = self.bytes.count }
+
+  /// Puts one member in the place of those that are to be hidden.
+  ///
+  /// - Parameters:
+  ///   - sealer: hides them.
+  ///   - start: where the line begins.
+  ///   - sequence: its number.
+  mutating func hide(with sealer: LineSealer, lineStart start: Int, sequence: UInt64) {
+    let sealed = sealer.seal(
+      self.bytes.span.extracting(self.hiddenFrom..<self.bytes.count),
+      after: self.bytes.span.extracting(start..<self.hiddenFrom),
+      sequence: sequence
+    )
+    self.bytes.removeSubrange(self.hiddenFrom..<self.bytes.count)
+    self.bytes.append(contentsOf: LineSealer.opening)
+    Base64.standard.encode(sealed.span, into: &self.bytes)
+    self.bytes.append(0x22)
   }
 
   mutating func removeAll() { self.bytes.removeAll(keepingCapacity: true) }

@@ -13,7 +13,20 @@ enum BodyLayout {
   /// Level 1: this runs for every body that passes, and evidence is rarely worth a slower proxy.
   static let level: Int32 = 1
 
-  static func relativePath(_ hex: String) -> String { "bodies/\(hex.prefix(2))/\(hex)" }
+  /// How long the path of a content's folder is.
+  static let folderLength = "bodies/ab".utf8.count
+
+  /// The file of the content with this digest, in hexadecimal.
+  static func relativePath(_ hex: String, _ keys: CaseKeys?) -> String {
+    let name = self.name(hex, keys)
+    return "bodies/\(name.prefix(2))/\(name)"
+  }
+
+  /// The name of that file: the digest, or what an encrypted case puts in its place.
+  static func name(_ hex: String, _ keys: CaseKeys?) -> String {
+    guard let keys, let digest = Hex.decode(hex.utf8) else { return hex }
+    return Hex.encode(keys.name(of: digest))
+  }
 
   /// `bodies/tmp/f-000042.request.original`.
   static func temporaryPath(_ key: BodyKey) -> String {
@@ -23,11 +36,23 @@ enum BodyLayout {
   /// One frame of a file, with at most `frameContent` bytes of content.
   static func frame(_ content: Bytes) -> Bytes { Zstd.compress(content, level: self.level) }
 
+  /// A frame as it lies in a file.
+  static func stored(_ frame: Bytes, _ sealer: inout BodySealer?) -> [UInt8] {
+    guard sealer != nil else { return frame.array }
+    var sealed: [UInt8] = []
+    sealer?.write(frame, into: &sealed)
+    return sealed
+  }
+
   /// Whether a content is there, whole and as its digest says.
-  static func holds(_ digest: String, in root: String) throws(EvidenceFailure) -> Bool {
+  static func holds(
+    _ digest: String,
+    in root: String,
+    _ keys: CaseKeys?
+  ) throws(EvidenceFailure) -> Bool {
     var hasher = SHA256Hasher()
     do throws(EvidenceFailure) {
-      var body = try BodyReader(root: root, sha256: digest)
+      var body = try BodyReader(root: root, sha256: digest, keys: keys)
       while let piece = try body.next() { hasher.update(piece) }
     } catch {
       guard error.code == .malformed || error.code == .notFound else { throw error }
@@ -71,7 +96,10 @@ struct DigestKey: Hashable, Sendable {
 /// need no descriptors, and `pendingBytes` of memory, which its owner keeps within bounds.
 struct BodyStore {
   private let root: String
+  private let keys: CaseKeys?
   private let access: StorageAccess
+  /// How many files were begun, of an encrypted case.
+  private var files: UInt64 = 0
   private var known: Set<DigestKey> = []
   /// Whether what is not `known` is not there: so it is until some are forgotten.
   private var knowsAll: Bool
@@ -86,8 +114,9 @@ struct BodyStore {
   /// Counts the sweeps that spill what has waited long.
   var sweep: UInt64 = 1
 
-  init(root: String, isNew: Bool, access: StorageAccess) {
+  init(root: String, keys: CaseKeys?, isNew: Bool, access: StorageAccess) {
     self.root = root
+    self.keys = keys
     self.knowsAll = isNew
     self.access = access
   }
@@ -99,12 +128,19 @@ struct BodyStore {
     let digest = Digest.sha256.hash(content)
     guard try !self.isKnown(digest) else { return digest }
     var frames: [UInt8] = []
+    var sealer = self.makeSealer()
     var start = 0
     repeat {
       let end = min(start + BodyLayout.frameContent, content.count)
-      frames.append(contentsOf: self.compressor.compress(content.slice(start..<end)))
+      let frame = self.compressor.compress(content.slice(start..<end))
+      if sealer == nil {
+        frames.append(contentsOf: frame)
+      } else {
+        sealer?.write(frame, into: &frames)
+      }
       start = end
     } while start < content.count
+    if let sealer { frames.append(contentsOf: sealer.end(digest: digest)) }
     // Under its name at once: what a crash leaves of it no line names, and it is read before it stands for the
     // same content (`isKnown`).
     let path = try self.makePath(of: digest)
@@ -114,17 +150,40 @@ struct BodyStore {
     return digest
   }
 
+  /// What encrypts the next file; nil if the case is not encrypted.
+  mutating func makeSealer() -> BodySealer? {
+    guard let keys = self.keys else { return nil }
+    self.files += 1
+    return BodySealer(keys, number: keys.fileNumber(self.files))
+  }
+
   /// Adds one frame to the file of a content that is not over.
-  func append(_ content: Bytes, to key: BodyKey) throws(Abandoned) {
-    try self.access.append(self.compressor.compress(content).array, to: self.temporaryPath(key))
+  func append(
+    _ content: Bytes,
+    to key: BodyKey,
+    _ sealer: inout BodySealer?
+  ) throws(Abandoned) {
+    let frame = BodyLayout.stored(self.compressor.compress(content), &sealer)
+    try self.access.append(frame, to: self.temporaryPath(key))
   }
 
   /// Gives the file of a content that is over its name; or removes it if the content is there already.
-  mutating func keep(_ key: BodyKey, as digest: [UInt8]) throws(Abandoned) {
+  ///
+  /// - Parameters:
+  ///   - key: whose it is.
+  ///   - digest: of the content.
+  ///   - sealer: what encrypted it; nil if it is not encrypted, or has its end.
+  /// - Throws: if the recorder is closed before it succeeds.
+  mutating func keep(
+    _ key: BodyKey,
+    as digest: [UInt8],
+    _ sealer: BodySealer? = nil
+  ) throws(Abandoned) {
     let temporary = self.temporaryPath(key)
     if try self.isKnown(digest) {
       try self.access.remove(temporary)
     } else {
+      if let sealer { try self.access.append(sealer.end(digest: digest), to: temporary) }
       try self.keep(temporary, as: digest)
     }
   }
@@ -163,10 +222,11 @@ struct BodyStore {
 
   /// Where a content goes, in a folder that is there.
   private mutating func makePath(of digest: [UInt8]) throws(Abandoned) -> String {
-    if let first = digest.first, self.folders.insert(first).inserted {
+    let name = self.keys?.name(of: digest) ?? digest
+    if let first = name.first, self.folders.insert(first).inserted {
       try self.access.makeFolder("\(self.root)/bodies/\(Hex.encode([first]))")
     }
-    return "\(self.root)/\(BodyLayout.relativePath(Hex.encode(digest)))"
+    return "\(self.root)/\(BodyLayout.relativePath(Hex.encode(name), nil))"
   }
 
   /// Whether a content is there already; most that come twice come soon, so it is seldom asked of the
@@ -179,9 +239,9 @@ struct BodyStore {
     if self.known.contains(DigestKey(digest)) { return true }
     guard !self.knowsAll else { return false }
     let hex = Hex.encode(digest)
-    let path = "\(self.root)/\(BodyLayout.relativePath(hex))"
+    let path = "\(self.root)/\(BodyLayout.relativePath(hex, self.keys))"
     guard self.access.exists(path) else { return false }
-    guard try self.access.holds(hex, in: self.root) else {
+    guard try self.access.holds(hex, in: self.root, self.keys) else {
       try self.access.remove(path)
       return false
     }

@@ -20,7 +20,8 @@ struct EventLog: ~Copyable {
   private var segment: Int
   private var length: UInt64
   private var file: any StoredFile
-  private var findingsFile: any StoredFile
+  /// Nil in an encrypted case, which has no findings.ndjson.
+  private var findingsFile: (any StoredFile)?
   private var synced = ContinuousClock.now
   /// Whether something was flushed since the last sync began.
   private var isDirty = false
@@ -35,13 +36,14 @@ struct EventLog: ~Copyable {
 
   init(
     root: String,
+    keys: CaseKeys?,
     tail: LogTail,
     signer: HeadSigner?,
     access: StorageAccess,
     settings: RecorderSettings
   ) throws(Abandoned) {
     let file = try access.open(LogReader.path(of: tail.segment, in: root))
-    let findingsFile = try access.open(root + "/" + FindingsFile.name)
+    let findingsFile = keys == nil ? try access.open(root + "/" + FindingsFile.name) : nil
     // What a crash left after the last right line: it is in bodies/ since the case was opened.
     if tail.tornBytes > 0 { try access.truncate(file, to: tail.length) }
     self.root = root
@@ -49,7 +51,7 @@ struct EventLog: ~Copyable {
     self.settings = settings
     self.signer = signer
     self.counters = tail
-    self.chain = HashChain(continuing: tail.state)
+    self.chain = HashChain(continuing: tail.state, keys: keys)
     self.segment = tail.segment
     self.length = tail.length
     self.file = file
@@ -99,7 +101,7 @@ struct EventLog: ~Copyable {
     self.length += UInt64(self.json.bytes.count)
     self.json.removeAll()
     guard !self.findings.bytes.isEmpty else { return }
-    try self.access.append(self.findings.bytes, to: self.findingsFile)
+    if let file = self.findingsFile { try self.access.append(self.findings.bytes, to: file) }
     self.findings.removeAll()
   }
 
@@ -161,7 +163,7 @@ struct EventLog: ~Copyable {
   private var hasNews: Bool { self.chain.state.sequence > self.covered }
 
   private func files(_ wire: (any StoredFile)?) -> [any StoredFile] {
-    (wire.map { [$0] } ?? []) + [self.file, self.findingsFile]
+    [wire, self.file, self.findingsFile].compactMap(\.self)
   }
 
   /// Writes a head unless a later one was written since its sync began.

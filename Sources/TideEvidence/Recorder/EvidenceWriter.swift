@@ -58,6 +58,7 @@ struct EvidenceWriter: ~Copyable {
   ) throws(Abandoned) {
     self.log = try EventLog(
       root: folder.path,
+      keys: folder.keys,
       tail: folder.tail,
       signer: signer,
       access: access,
@@ -71,13 +72,20 @@ struct EvidenceWriter: ~Copyable {
     self.access = access
     self.bodies = BodyStore(
       root: folder.path,
+      keys: folder.keys,
       isNew: !folder.isContinued,
       access: access
     )
-    self.retention = Retention(root: folder.path, settings: settings, now: settings.clock.now)
+    self.retention = Retention(
+      root: folder.path,
+      keys: folder.keys,
+      settings: settings,
+      now: settings.clock.now
+    )
     access.mayExceed = self.retention.mayFree
     self.wire = WireLog(
       root: folder.path,
+      keys: folder.keys,
       tail: folder.wireTail,
       access: access,
       settings: settings
@@ -193,11 +201,12 @@ struct EvidenceWriter: ~Copyable {
     self.log.json.member("case", self.folder.name)
     self.log.json.member("continued", self.folder.isContinued)
     self.log.json.member("case_sha256", self.folder.descriptionDigest)
+    self.log.json.member("signer", self.signer?.publicKey)
+    self.log.json.hideWhatFollows()
     self.folder.description.write(into: &self.log.json)
     self.log.json.member("keeps_bodies", self.settings.keepsBodies)
     self.log.json.member("keeps_wire", self.settings.keepsWire)
     self.log.json.member("evidence", self.settings.isRequired ? "required" : "best-effort")
-    self.log.json.member("signer", self.signer?.publicKey)
     self.log.end()
     try self.write(clockLine)
     for body in self.folder.salvaged {

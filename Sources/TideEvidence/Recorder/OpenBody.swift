@@ -12,6 +12,8 @@ final class OpenBody {
   var isCut: Bool
   /// Of what was spilled; nil if nothing was.
   private var hasher: SHA256Hasher?
+  /// Of what was spilled in an encrypted case.
+  private var sealer: BodySealer?
   /// Copied, not shared: a slice would keep all of what was read with it.
   private var pending: [UInt8] = []
   /// The sweep that comes after the first of `pending`.
@@ -63,14 +65,17 @@ final class OpenBody {
     }
     try self.spill(&store)
     let digest = self.hasher?.finish() ?? []
-    try store.keep(self.key, as: digest)
+    try store.keep(self.key, as: digest, self.sealer)
     return digest
   }
 
   private func writeFrame(_ store: inout BodyStore) throws(Abandoned) {
-    if self.hasher == nil { self.hasher = SHA256Hasher() }
+    if self.hasher == nil {
+      self.hasher = SHA256Hasher()
+      self.sealer = store.makeSealer()
+    }
     self.hasher?.update(self.pending)
-    try store.append(Bytes(self.pending), to: self.key)
+    try store.append(Bytes(self.pending), to: self.key, &self.sealer)
   }
 
   private func release(_ store: inout BodyStore) {

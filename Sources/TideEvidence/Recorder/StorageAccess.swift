@@ -124,8 +124,8 @@ final class StorageAccess {
   func exists(_ path: String) -> Bool { self.storage.exists(path) }
 
   /// Whether a content is in bodies/, whole and as its digest says.
-  func holds(_ digest: String, in root: String) throws(Abandoned) -> Bool {
-    try self.persist { () throws(EvidenceFailure) in try BodyLayout.holds(digest, in: root) }
+  func holds(_ digest: String, in root: String, _ keys: CaseKeys?) throws(Abandoned) -> Bool {
+    try self.persist { () throws(EvidenceFailure) in try BodyLayout.holds(digest, in: root, keys) }
   }
 
   /// Reads the first bytes of a file.

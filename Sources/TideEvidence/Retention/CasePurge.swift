@@ -12,11 +12,13 @@ public enum CasePurge {
 
   /// What a purge would take away, of the first million contents at most.
   ///
-  /// - Throws: `notACase`, or what the file system says.
+  /// - Throws: `notACase`, `locked` or `wrongKey` of an encrypted case, or what the file system says.
   public static func summary(
     _ path: String,
-    _ selection: PurgeSelection
+    _ selection: PurgeSelection,
+    caseKey: CaseKey? = nil
   ) throws(EvidenceFailure) -> PurgeSummary {
+    let keys = try CaseEncryption.keys(of: path, caseKey)
     let isSealed = CaseFolder.isSealed(path)
     var isRecording = false
     do throws(EvidenceFailure) {
@@ -24,7 +26,7 @@ public enum CasePurge {
     } catch {
       isRecording = error.code == .inUse
     }
-    var planner = RetentionPlanner(root: path, isRecording: isRecording)
+    var planner = RetentionPlanner(root: path, keys: keys, isRecording: isRecording)
     let portions = try planner.plan(
       selection,
       mostContents: self.mostContents,
@@ -39,36 +41,39 @@ public enum CasePurge {
   ///   - path: the case.
   ///   - selection: which contents.
   ///   - key: signs what is written; of a sealed case it must be the one that sealed it.
+  ///   - caseKey: opens an encrypted case.
   ///   - now: the time to date it by.
   /// - Returns: what was removed.
-  /// - Throws: `inUse` if the case is being recorded, `sealed` if another key sealed it, `malformed` if it was altered where
+  /// - Throws: `locked` or `wrongKey` of an encrypted case, `inUse` if the case is being recorded, `sealed` if another key sealed it, `malformed` if it was altered where
   ///   that shows, or what the file system says.
   public static func purge(
     _ path: String,
     _ selection: PurgeSelection,
     key: SigningKey,
+    caseKey: CaseKey? = nil,
     at now: WallTime
   ) throws(EvidenceFailure) -> PurgeSummary {
     CaseFolder.isSealed(path)
-      ? try self.purge(sealed: path, selection, key: key, at: now)
-      : try self.purge(open: path, selection, key: key, at: now)
+      ? try self.purge(sealed: path, selection, key, caseKey, at: now)
+      : try self.purge(open: path, selection, key, caseKey, at: now)
   }
 
   private static func purge(
     open path: String,
     _ selection: PurgeSelection,
-    key: SigningKey,
+    _ key: SigningKey,
+    _ caseKey: CaseKey?,
     at now: WallTime
   ) throws(EvidenceFailure) -> PurgeSummary {
-    let folder = try CaseFolder.reopen(path)
+    let folder = try CaseFolder.reopen(path, caseKey)
     for body in folder.salvaged { try body.keep(in: path) }
     let signer = try HeadSigner(key, caseDigest: folder.descriptionDigest)
-    var ending = try LogEnding(path, after: folder.tail, signer: signer)
+    var ending = try LogEnding(path, after: folder.tail, signer: signer, keys: folder.keys)
     try ending.writeRepairs(folder.wireRecoveries, folder.salvaged, at: now)
     try ending.writeHead(at: now)
     try ending.flush()
     defer { folder.unlock() }
-    return try self.removeAll(selection, from: path, keepsLastWire: true) {
+    return try self.removeAll(selection, from: path, folder.keys, keepsLastWire: true) {
       portions throws(EvidenceFailure) in
       for portion in portions { ending.write("purged", at: now) { portion.write(into: &$0) } }
       try ending.writeHead(at: now)
@@ -79,13 +84,15 @@ public enum CasePurge {
   private static func purge(
     sealed path: String,
     _ selection: PurgeSelection,
-    key: SigningKey,
+    _ key: SigningKey,
+    _ caseKey: CaseKey?,
     at now: WallTime
   ) throws(EvidenceFailure) -> PurgeSummary {
+    let keys = try CaseEncryption.keys(of: path, caseKey)
     let lock = try FileLock(path: path + "/case.json", isNew: false)
     defer { lock.release() }
-    var log = try PurgeLog(root: path, key: key)
-    return try self.removeAll(selection, from: path, keepsLastWire: false) {
+    var log = try PurgeLog(root: path, keys: keys, key: key)
+    return try self.removeAll(selection, from: path, keys, keepsLastWire: false) {
       portions throws(EvidenceFailure) in
       try log.append(portions, at: now)
     }
@@ -95,10 +102,11 @@ public enum CasePurge {
   private static func removeAll(
     _ selection: PurgeSelection,
     from path: String,
+    _ keys: CaseKeys?,
     keepsLastWire: Bool,
     _ write: ([Removal]) throws(EvidenceFailure) -> Void
   ) throws(EvidenceFailure) -> PurgeSummary {
-    var planner = RetentionPlanner(root: path, isRecording: false)
+    var planner = RetentionPlanner(root: path, keys: keys, isRecording: false)
     var summary = PurgeSummary()
     let storage = PosixStorage()
     while true {

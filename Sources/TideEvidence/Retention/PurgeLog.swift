@@ -17,7 +17,7 @@ struct PurgeLog: ~Copyable {
   /// Opens it, and cuts what a kill left of a last line.
   ///
   /// - Throws: `sealed` if another key sealed the case, `malformed` if it was altered.
-  init(root: String, key: SigningKey) throws(EvidenceFailure) {
+  init(root: String, keys: CaseKeys?, key: SigningKey) throws(EvidenceFailure) {
     let signer = try HeadSigner(key, caseDigest: "")
     guard try Folder.read(root + "/signer.pem", limit: 4_096).elementsEqual(signer.pem) else {
       throw EvidenceFailure(
@@ -33,7 +33,7 @@ struct PurgeLog: ~Copyable {
     self.key = key
     self.fingerprint = signer.fingerprint
     self.file = file
-    self.chain = HashChain(continuing: LogState(chain: state, tree: .empty))
+    self.chain = HashChain(continuing: LogState(chain: state, tree: .empty), keys: keys)
   }
 
   /// Writes a line for each portion, and makes them durable.
@@ -42,6 +42,7 @@ struct PurgeLog: ~Copyable {
       var json = JSONWriter()
       self.chain.begin("purged", at: now, in: &json)
       portion.write(into: &json)
+      self.chain.hide(in: &json)
       let signature: [UInt8]
       do throws(CryptoFailure) {
         signature = try self.key.sign(Self.message(Bytes(json.bytes)))
@@ -64,13 +65,19 @@ struct PurgeLog: ~Copyable {
   }
 
   /// The digests that its lines name, unchecked; none if there is no such file.
-  static func contents(in root: String) throws(EvidenceFailure) -> Set<String> {
+  static func contents(
+    in root: String,
+    keys: CaseKeys?
+  ) throws(EvidenceFailure) -> Set<String> {
     let path = root + "/" + self.name
     guard Folder.size(of: path) != nil else { return [] }
     let lines = try Folder.read(path, limit: 1 << 30).split(separator: 0x0A)
+    let opener = keys.map { LineOpener($0) }
     return Set(
       lines.flatMap { line in
-        (JSONValue(Bytes(Array(line)))?.object["contents"]?.array ?? []).compactMap(\.string)
+        let bytes = Bytes(Array(line))
+        let members = JSONValue(opener.map { $0.open(bytes) ?? Bytes() } ?? bytes)?.object
+        return (members?["contents"]?.array ?? []).compactMap(\.string)
       }
     )
   }

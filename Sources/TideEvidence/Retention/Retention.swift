@@ -21,8 +21,8 @@ struct Retention {
   /// Whether there may be more to go: if not, a full case is full.
   private(set) var mayFree: Bool
 
-  init(root: String, settings: RecorderSettings, now: WallTime) {
-    self.planner = RetentionPlanner(root: root, isRecording: true)
+  init(root: String, keys: CaseKeys?, settings: RecorderSettings, now: WallTime) {
+    self.planner = RetentionPlanner(root: root, keys: keys, isRecording: true)
     self.maxSize = settings.maxSize
     self.maxAge = settings.maxAge
     self.nextSize = settings.maxSize.map { $0 / Self.shares.of * Self.shares.begin } ?? .max

@@ -199,7 +199,7 @@ extension WireSummary {
   init(root: String, segment: Int) throws(EvidenceFailure) {
     var connections: Set<UInt64> = []
     var last = WallTime(nanoseconds: .min)
-    var reader = try WireReader(root: root, segment: segment)
+    var reader = try WireReader(root: root, segment: segment, keys: nil)
     while let record = try reader.next() {
       connections.insert(record.connection.number)
       last = max(last, record.time)

@@ -6,6 +6,8 @@ struct Removal: Sendable {
   static let mostContents = 1_000
 
   let reason: String
+  /// Those of an encrypted case.
+  let keys: CaseKeys?
   /// Digests in hexadecimal.
   var contents: [String] = []
   /// Numbers of files of wire/.
@@ -14,11 +16,29 @@ struct Removal: Sendable {
 
   /// Writes the members of its line.
   func write(into json: inout JSONWriter) {
+    guard let keys = self.keys else {
+      json.member("reason", self.reason)
+      self.writeCounts(into: &json)
+      json.member("contents", self.contents)
+      self.writeWire(into: &json)
+      return
+    }
+    // Without the key it can be told which files may be missing, and not what they held.
+    self.writeCounts(into: &json)
+    self.writeWire(into: &json)
+    json.member("files", self.contents.map { BodyLayout.name($0, keys) })
+    json.hideWhatFollows()
     json.member("reason", self.reason)
+    json.member("contents", self.contents)
+  }
+
+  private func writeCounts(into json: inout JSONWriter) {
     json.member("flows", self.summary.flows)
     json.member("bodies", self.summary.contents)
     json.member("bytes", self.summary.bytes)
-    json.member("contents", self.contents)
+  }
+
+  private func writeWire(into json: inout JSONWriter) {
     json.key("wire")
     json.beginArray()
     for segment in self.wire { json.value(segment) }
@@ -27,7 +47,7 @@ struct Removal: Sendable {
 
   /// The files to remove once that line is durable, relative to the case's folder.
   var paths: [String] {
-    self.contents.map { BodyLayout.relativePath($0) }
+    self.contents.map { BodyLayout.relativePath($0, self.keys) }
       + self.wire.map { WireFormat.relativePath(of: $0) }
   }
 }
@@ -35,13 +55,15 @@ struct Removal: Sendable {
 /// Reads a case's log to find what may go; keeps what a later reading need not do again.
 struct RetentionPlanner: Sendable {
   private let root: String
+  private let keys: CaseKeys?
   /// Whether the log goes on meanwhile: what is open then stays.
   private let isRecording: Bool
   /// Files of wire/ that were finished when they were read.
   private var wire: [Int: WireSummary] = [:]
 
-  init(root: String, isRecording: Bool) {
+  init(root: String, keys: CaseKeys?, isRecording: Bool) {
     self.root = root
+    self.keys = keys
     self.isRecording = isRecording
   }
 
@@ -60,7 +82,7 @@ struct RetentionPlanner: Sendable {
     mostContents: Int = RetentionPlan.mostContents,
     keepsLastWire: Bool = true
   ) throws(EvidenceFailure) -> [Removal] {
-    let log = try LogReader(root: self.root)
+    let log = try LogReader(root: self.root, keys: self.keys)
     var survey = RetentionSurvey(endedBefore: selection.endedBefore)
     var last = ""
     try log.forEachRetentionLine { line, start throws(EvidenceFailure) in
@@ -77,7 +99,7 @@ struct RetentionPlanner: Sendable {
     )
     try log.forEachRetentionLine { line, start throws(EvidenceFailure) in
       plan.choose(line, at: start) { digest in
-        Folder.size(of: self.root + "/" + BodyLayout.relativePath(digest))
+        Folder.size(of: self.root + "/" + BodyLayout.relativePath(digest, self.keys))
       }
     }
     try log.forEachRetentionLine { line, start throws(EvidenceFailure) in
@@ -122,14 +144,14 @@ struct RetentionPlanner: Sendable {
     wire: [(segment: Int, size: UInt64)]
   ) -> [Removal] {
     var portions: [Removal] = []
-    var removal = Removal(reason: plan.selection.reason)
+    var removal = Removal(reason: plan.selection.reason, keys: self.keys)
     var flows: Set<FlowID> = []
     func close() {
       removal.summary.flows = flows.count
       removal.summary.contents = removal.contents.count
       removal.summary.wireFiles = removal.wire.count
       if !removal.contents.isEmpty || !removal.wire.isEmpty { portions.append(removal) }
-      removal = Removal(reason: plan.selection.reason)
+      removal = Removal(reason: plan.selection.reason, keys: self.keys)
       flows = []
     }
     for content in plan.contents {

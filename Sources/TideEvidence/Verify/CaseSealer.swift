@@ -8,17 +8,19 @@ public enum CaseSealer {
   /// - Parameters:
   ///   - path: the case.
   ///   - key: signs the manifest.
+  ///   - caseKey: opens an encrypted case.
   ///   - now: the time to date the seal by.
   ///   - reason: why, if there is something to say; it stands in the last line.
-  /// - Throws: `sealed` if it is, `inUse` if it is being recorded, `malformed` if the end of its log
+  /// - Throws: `sealed` if it is, `locked` or `wrongKey` of an encrypted case, `inUse` if it is being recorded, `malformed` if the end of its log
   ///   was altered, or what the file system says.
   public static func seal(
     _ path: String,
     key: SigningKey,
+    caseKey: CaseKey? = nil,
     at now: WallTime,
     reason: String? = nil
   ) throws(EvidenceFailure) {
-    let folder = try CaseFolder.reopen(path)
+    let folder = try CaseFolder.reopen(path, caseKey)
     try self.seal(
       folder,
       after: folder.tail,
@@ -42,7 +44,7 @@ public enum CaseSealer {
     let root = folder.path
     for body in salvaged { try body.keep(in: root) }
     let signer = try HeadSigner(key, caseDigest: folder.descriptionDigest)
-    var ending = try LogEnding(root, after: tail, signer: signer)
+    var ending = try LogEnding(root, after: tail, signer: signer, keys: folder.keys)
     try ending.writeRepairs(wireRecoveries, salvaged, at: now)
     try ending.writeHead(at: now)
     ending.write("sealed", at: now) { $0.member("reason", reason) }

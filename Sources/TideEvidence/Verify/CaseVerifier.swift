@@ -10,13 +10,15 @@ public enum CaseVerifier {
   ///
   /// - Parameters:
   ///   - path: the case.
+  ///   - key: opens an encrypted case; without it what can be checked without it is, and that is said.
   ///   - signer: the fingerprint of the only key that may have signed; nil for any.
   ///   - roots: those below which the seal must have a time-stamp; nil if it need not have one.
   ///   - progress: is told how far it has come.
   /// - Returns: what each check came to.
-  /// - Throws: what the file system says; what the case's files say is in the report.
+  /// - Throws: `wrongKey` if nothing else is wrong, or what the file system says; what the case's files say is in the report.
   public static func verify(
     _ path: String,
+    key: CaseKey? = nil,
     signer: String? = nil,
     roots: TimestampRoots? = nil,
     progress: VerificationProgress? = nil
@@ -24,11 +26,32 @@ public enum CaseVerifier {
     guard Folder.isFolder(path + "/log") else {
       throw EvidenceFailure(.notACase, detail: "\(path): there is no case here")
     }
+    let (disclosure, failure) = Disclosure.of(path, key)
+    let report = try self.verify(
+      path,
+      disclosure,
+      signer: signer,
+      roots: roots,
+      progress: progress
+    )
+    // Of a case that was altered, the key may be right.
+    if let failure, report.outcome == .intact { throw failure }
+    return report
+  }
+
+  private static func verify(
+    _ path: String,
+    _ disclosure: Disclosure,
+    signer: String?,
+    roots: TimestampRoots?,
+    progress: VerificationProgress?
+  ) throws(EvidenceFailure) -> VerificationReport {
     let seal = try SealVerification(root: path)
-    let description = DescriptionVerification(root: path)
+    let description = DescriptionVerification(root: path, disclosure)
     let purges = try PurgeVerification(root: path, isSealed: seal != nil)
     var log = try LogVerification(
       root: path,
+      disclosure: disclosure,
       isSealed: seal != nil,
       removed: purges.contents,
       progress: progress
@@ -60,9 +83,10 @@ public enum CaseVerifier {
     if seal != nil { decision.settle() }
 
     var checks = log.checks
-    checks.append(log.contents.check(durability))
+    checks.append(disclosure.isHidden ? Disclosure.bodiesCheck : log.contents.check(durability))
     checks.append(log.findings.check(durability))
     checks.append(description.check(log, isSealed: seal != nil))
+    if let check = disclosure.check { checks.append(check) }
     if let signer {
       checks.append(
         VerificationReport.Check(
@@ -97,7 +121,7 @@ public enum CaseVerifier {
     }
     var claims = log.wire
     claims.removed.formUnion(purges.wire)
-    let wire = try WireVerification(root: path, claims, durability)
+    let wire = try WireVerification(root: path, keys: disclosure.keys, claims, durability)
     if let check = wire.check { checks.append(check) }
     decision.add(wire.ruling)
     return VerificationReport(
@@ -146,9 +170,11 @@ private struct DescriptionVerification {
   private let root: String
   private let bytes: Bytes?
   private let secretDigest: String?
+  private let disclosure: Disclosure
 
-  init(root: String) {
+  init(root: String, _ disclosure: Disclosure) {
     self.root = root
+    self.disclosure = disclosure
     self.bytes = try? Folder.read(root + "/case.json", limit: 16 << 20)
     let object = self.bytes.flatMap { JSONValue($0)?.object }
     self.secretDigest = object?["secret_sha256"]?.string
@@ -160,10 +186,11 @@ private struct DescriptionVerification {
     guard let bytes = self.bytes, Hex.encode(Digest.sha256.hash(bytes)) == wanted else {
       return "case.json"
     }
-    guard let secretDigest = self.secretDigest,
-      let secret = try? Folder.read(self.root + "/secret", limit: 4_096)
+    guard let secretDigest = self.secretDigest, !self.disclosure.isHidden,
+      let file = try? Folder.read(self.root + "/" + SecretFile.name, limit: 4_096)
     else { return nil }
-    return Hex.encode(Digest.sha256.hash(secret)) == secretDigest ? nil : "secret"
+    let secret = self.disclosure.keys.map { $0.open(secret: file.array) } ?? file.array
+    return secret.map { Hex.encode(Digest.sha256.hash($0)) } == secretDigest ? nil : "secret"
   }
 
   /// What is wrong with signer.pem, which no manifest lists yet.

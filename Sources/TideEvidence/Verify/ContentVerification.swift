@@ -13,10 +13,13 @@ struct ContentVerification: ~Copyable {
     var first: UInt64
     let what: String
     let isMissing: Bool
+    /// Of its file.
+    let name: DigestKey
   }
 
   private let root: String
-  /// What was removed after the seal.
+  private let keys: CaseKeys?
+  /// The names of files that were removed after the seal.
   private let removed: Set<DigestKey>
   private var known: [DigestKey: UInt64] = [:]
   private var faults: [DigestKey: Fault] = [:]
@@ -26,8 +29,9 @@ struct ContentVerification: ~Copyable {
   /// How many bytes of files were read.
   private(set) var bytesRead: UInt64 = 0
 
-  init(root: String, removed: Set<DigestKey>) {
+  init(root: String, keys: CaseKeys?, removed: Set<DigestKey>) {
     self.root = root
+    self.keys = keys
     self.removed = removed
   }
 
@@ -61,7 +65,7 @@ struct ContentVerification: ~Copyable {
   func ruling(_ durability: Durability) -> Ruling? {
     var altered = self.problem
     var incomplete: (sequence: UInt64, what: String)?
-    for (digest, fault) in self.faults where !(fault.isMissing && self.removed.contains(digest)) {
+    for fault in self.faults.values where !(fault.isMissing && self.removed.contains(fault.name)) {
       if durability.covers(fault.first) {
         if fault.first < altered?.sequence ?? .max { altered = (fault.first, fault.what) }
       } else if fault.first < incomplete?.sequence ?? .max {
@@ -124,8 +128,9 @@ struct ContentVerification: ~Copyable {
   ) throws(EvidenceFailure) {
     var hasher = SHA256Hasher()
     var size: UInt64 = 0
+    let name = DigestKey(self.keys?.name(of: digest) ?? digest)
     do throws(EvidenceFailure) {
-      var body = try BodyReader(root: self.root, sha256: text)
+      var body = try BodyReader(root: self.root, sha256: text, keys: self.keys)
       while let part = try body.next() {
         hasher.update(part)
         size += UInt64(part.count)
@@ -135,12 +140,12 @@ struct ContentVerification: ~Copyable {
       guard error.code == .malformed || error.code == .notFound else { throw error }
       let isMissing = error.code == .notFound
       let what = "body \(text) \(isMissing ? "is missing" : "was altered")"
-      self.faults[key] = Fault(first: sequence, what: what, isMissing: isMissing)
+      self.faults[key] = Fault(first: sequence, what: what, isMissing: isMissing, name: name)
       return
     }
     guard hasher.finish() == digest else {
       let what = "body \(text) was altered"
-      self.faults[key] = Fault(first: sequence, what: what, isMissing: false)
+      self.faults[key] = Fault(first: sequence, what: what, isMissing: false, name: name)
       return
     }
     if self.known.count >= Self.mostKnown { self.known.removeAll(keepingCapacity: true) }

@@ -9,18 +9,20 @@ struct FindingsComparison: ~Copyable {
   /// The first finding that the file, which is right up to there, does not have.
   private var lacking: UInt64?
   private var count = 0
+  private let isEncrypted: Bool
   private let isThere: Bool
   private var file: FileReader?
   private var pending = Bytes()
 
-  init(root: String) throws(EvidenceFailure) {
+  init(root: String, isEncrypted: Bool) throws(EvidenceFailure) {
     let path = root + "/" + FindingsFile.name
-    self.isThere = Folder.size(of: path) != nil
+    self.isEncrypted = isEncrypted
+    self.isThere = !isEncrypted && Folder.size(of: path) != nil
     self.file = self.isThere ? try FileReader(path: path) : nil
   }
 
   mutating func compare(_ event: LogEvent) throws(EvidenceFailure) {
-    guard self.problem == nil, self.lacking == nil else { return }
+    guard !self.isEncrypted, self.problem == nil, self.lacking == nil else { return }
     let wanted = Bytes(FindingsFile.line(of: event))
     let found = try self.take(wanted.count)
     guard found.elementsEqual(wanted.prefix(found.count)) else {
@@ -47,6 +49,13 @@ struct FindingsComparison: ~Copyable {
   }
 
   func check(_ durability: Durability) -> VerificationReport.Check {
+    guard !self.isEncrypted else {
+      return VerificationReport.Check(
+        name: "findings",
+        isGood: nil,
+        detail: "in the log alone: the case is encrypted"
+      )
+    }
     let ruling = self.ruling(durability)
     let detail =
       if case .altered(let sequence?, let what)? = ruling {

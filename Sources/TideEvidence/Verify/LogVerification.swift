@@ -4,6 +4,7 @@ internal import TideCrypto
 /// Follows the log from its first line to its last, and takes what each line says.
 struct LogVerification: ~Copyable {
   private let root: String
+  private let disclosure: Disclosure
   private let log: LogReader
   private let isSealed: Bool
   private let progress: VerificationProgress?
@@ -27,13 +28,15 @@ struct LogVerification: ~Copyable {
 
   init(
     root: String,
+    disclosure: Disclosure,
     isSealed: Bool,
     removed: Set<DigestKey>,
     progress: VerificationProgress?
   ) throws(EvidenceFailure) {
-    let log = try LogReader(root: root)
-    let findings = try FindingsComparison(root: root)
-    self.contents = ContentVerification(root: root, removed: removed)
+    let log = try LogReader(root: root, keys: disclosure.keys)
+    let findings = try FindingsComparison(root: root, isEncrypted: disclosure.isEncrypted)
+    self.contents = ContentVerification(root: root, keys: disclosure.keys, removed: removed)
+    self.disclosure = disclosure
     self.findings = findings
     self.root = root
     self.log = log
@@ -86,7 +89,7 @@ struct LogVerification: ~Copyable {
     guard line.isWhole else {
       return self.breakChain(in: line.position.segment, "the line does not end", isTorn: true)
     }
-    guard let face = LineFace(line.bytes) else {
+    guard let face = LineFace(line.stored) else {
       return self.breakChain(in: line.position.segment, "the line is not an event")
     }
     guard face.sequence == sequence, face.previous.elementsEqual(self.chain.hash),
@@ -106,6 +109,10 @@ struct LogVerification: ~Copyable {
       self.altered = (sequence, "the segment does not begin with its line")
       return
     }
+    guard !line.bytes.isEmpty else {
+      self.altered = (sequence, "what is encrypted in it is not as it was written")
+      return
+    }
     if self.isTelling(face, line.bytes) {
       guard let event = LogEvent(line) else {
         self.altered = (sequence, "the line is not an event")
@@ -113,8 +120,8 @@ struct LogVerification: ~Copyable {
       }
       try self.take(event)
     }
-    self.heads.append(line.bytes, &self.hasher)
-    self.bytesDone += UInt64(line.bytes.count) + 1
+    self.heads.append(line.stored, &self.hasher)
+    self.bytesDone += UInt64(line.stored.count) + 1
     self.progress?.advance(
       "log",
       count: sequence,
@@ -172,7 +179,7 @@ struct LogVerification: ~Copyable {
 
   /// Looks at what follows from nothing: a tree head, right by itself, is proof of lines before it.
   private mutating func takeAfterBreak(_ line: LogLine) {
-    guard let cut = self.cut, line.isWhole, let face = LineFace(line.bytes),
+    guard let cut = self.cut, line.isWhole, let face = LineFace(line.stored),
       face.type == "tree-head", face.isRightByItself(&self.hasher),
       let size = LogEvent(line)?.members["size"]?.unsigned, size >= cut
     else { return }

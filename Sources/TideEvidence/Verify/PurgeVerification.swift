@@ -3,7 +3,7 @@ internal import TideCrypto
 
 /// Checks `purges.ndjson`: what was removed from a case after its seal, by who sealed it.
 struct PurgeVerification {
-  /// The contents that its lines name, as far as they are right.
+  /// The names of the files of contents that its lines name, as far as they are right.
   private(set) var contents: Set<DigestKey> = []
   /// The files of wire/ that they name.
   private(set) var wire: Set<Int> = []
@@ -68,7 +68,7 @@ struct PurgeVerification {
   }
 
   private mutating func take(_ object: JSONObject) {
-    for text in (object["contents"]?.array ?? []).compactMap(\.string) {
+    for text in ((object["files"] ?? object["contents"])?.array ?? []).compactMap(\.string) {
       if let digest = Hex.decode(text.utf8), digest.count == 32 {
         self.contents.insert(DigestKey(digest))
       }

@@ -13,7 +13,7 @@ public struct VerificationReport: Sendable {
 
   /// One thing that was checked.
   public struct Check: Hashable, Sendable {
-    /// What: `chain`, `heads`, `bodies`, `findings`, `case`, `signer`, `signature`, `manifest`, `purges`,
+    /// What: `chain`, `heads`, `bodies`, `findings`, `case`, `encryption`, `signer`, `signature`, `manifest`, `purges`,
     /// `timestamp`, `seal`, `wire`.
     public let name: String
     /// Whether it is right; nil if it was not checked.

@@ -43,7 +43,12 @@ struct WireVerification {
   let check: VerificationReport.Check?
   let ruling: Ruling?
 
-  init(root: String, _ claims: WireClaims, _ durability: Durability) throws(EvidenceFailure) {
+  init(
+    root: String,
+    keys: CaseKeys?,
+    _ claims: WireClaims,
+    _ durability: Durability
+  ) throws(EvidenceFailure) {
     let present = try WireFormat.segments(in: root)
     let last = max(present.last ?? 0, claims.claims.keys.max() ?? 0)
     guard last > 0, !(present.isEmpty && claims.claims.keys.allSatisfy(claims.removed.contains))
@@ -73,7 +78,7 @@ struct WireVerification {
       }
       guard present.contains(segment) else { continue }
       let isLast = segment == present.last
-      if let problem = try Self.read(segment, root, &records, &rest),
+      if let problem = try Self.read(segment, root, keys, &records, &rest),
         problem.isForeign || durability.isSealed || !isLast
       {
         ruling = .altered(at: nil, what: problem.what)
@@ -140,11 +145,12 @@ struct WireVerification {
   private static func read(
     _ segment: Int,
     _ root: String,
+    _ keys: CaseKeys?,
     _ records: inout Int,
     _ rest: inout WireRest
   ) throws(EvidenceFailure) -> (what: String, isForeign: Bool)? {
     let path = WireFormat.relativePath(of: segment)
-    var reader = try WireReader(root: root, segment: segment)
+    var reader = try WireReader(root: root, segment: segment, keys: keys)
     do throws(EvidenceFailure) {
       while try reader.next() != nil { records += 1 }
     } catch {

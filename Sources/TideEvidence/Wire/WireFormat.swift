@@ -37,6 +37,8 @@ enum WireFormat {
   static let mostSegments = 999_999_999
   /// The most bytes that a record holds.
   static let mostContent = 1 << 20
+  /// The most bytes of a stream in one record, so that there is room for what encryption adds.
+  static let mostPiece = mostContent - WireCipher.overhead
 
   static func path(of segment: Int, in root: String) -> String {
     root + "/" + self.relativePath(of: segment)

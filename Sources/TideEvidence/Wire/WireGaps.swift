@@ -38,13 +38,13 @@ extension WireLog {
     at time: WallTime
   ) throws(Abandoned) {
     let kind = WireFormat.Kind(direction)
-    guard content.count > WireFormat.mostContent else {
+    guard content.count > WireFormat.mostPiece else {
       try self.append(kind, content, of: connection, at: time)
       return
     }
     var rest = content
     while !rest.isEmpty {
-      let count = min(rest.count, WireFormat.mostContent)
+      let count = min(rest.count, WireFormat.mostPiece)
       try self.append(kind, rest.slice(0..<count), of: connection, at: time)
       rest = rest.dropping(first: count)
     }

@@ -22,6 +22,8 @@ struct WireExtent: Equatable, Sendable {
 /// Appends records to the files of wire/; confined to the writer's thread.
 struct WireLog: ~Copyable {
   private let root: String
+  /// Hides what records hold; nil if the case is not encrypted.
+  private let cipher: WireCipher?
   private let access: StorageAccess
   private let settings: RecorderSettings
   private var segment: Int
@@ -37,8 +39,15 @@ struct WireLog: ~Copyable {
   /// The file being written; nil until there is something to write.
   private(set) var file: (any StoredFile)?
 
-  init(root: String, tail: WireTail, access: StorageAccess, settings: RecorderSettings) {
+  init(
+    root: String,
+    keys: CaseKeys?,
+    tail: WireTail,
+    access: StorageAccess,
+    settings: RecorderSettings
+  ) {
     self.root = root
+    self.cipher = keys.map { WireCipher($0) }
     self.access = access
     self.settings = settings
     self.segment = tail.segment
@@ -62,7 +71,7 @@ struct WireLog: ~Copyable {
     of connection: ConnectionID,
     at time: WallTime
   ) throws(Abandoned) {
-    guard self.settings.keepsWire, content.count <= WireFormat.mostContent else { return }
+    guard self.settings.keepsWire, content.count <= WireFormat.mostPiece else { return }
     if self.length + UInt64(self.pending.count) >= self.settings.segmentSize {
       try self.rotate()
     } else if self.pending.count >= 256 << 10 {
@@ -71,7 +80,19 @@ struct WireLog: ~Copyable {
     if self.length == 0, self.pending.isEmpty {
       WireFormat.writeHeader(of: self.segment, into: &self.pending)
     }
-    WireFormat.write(kind, content, of: connection, at: time, into: &self.pending)
+    guard let cipher = self.cipher else {
+      WireFormat.write(kind, content, of: connection, at: time, into: &self.pending)
+      return
+    }
+    let place = WirePlace(
+      segment: self.segment,
+      offset: self.length + UInt64(self.pending.count),
+      kind: kind.rawValue,
+      connection: connection,
+      time: time
+    )
+    let sealed = cipher.seal(content, at: place)
+    WireFormat.write(kind, sealed, of: connection, at: time, into: &self.pending)
   }
 
   /// Hands what is written to the system.

@@ -4,6 +4,8 @@ internal import TideCore
 struct WireReader: ~Copyable {
   private let path: String
   private let segment: Int
+  /// Shows what records hold; nil if they are read as they lie there.
+  private let cipher: WireCipher?
   private var file: FileReader
   private var pending = Bytes()
   private var hasHeader = false
@@ -12,14 +14,22 @@ struct WireReader: ~Copyable {
   /// What comes after them; known once there is no next.
   private(set) var rest = WireRest.nothing
 
-  init(root: String, segment: Int) throws(EvidenceFailure) {
+  /// Begins to read.
+  ///
+  /// - Parameters:
+  ///   - root: the case's folder.
+  ///   - segment: the file's number.
+  ///   - keys: those of an encrypted case; nil if what records hold is not asked for.
+  /// - Throws: what the file system says.
+  init(root: String, segment: Int, keys: CaseKeys?) throws(EvidenceFailure) {
     let path = WireFormat.path(of: segment, in: root)
     self.file = try FileReader(path: path)
     self.path = path
     self.segment = segment
+    self.cipher = keys.map { WireCipher($0) }
   }
 
-  /// The next record; nil where there is no whole one.
+  /// The next record; nil where there is no whole one, or one that is not as it was encrypted.
   ///
   /// - Throws: `malformed` if the file has another header than its own, as one of a later version has.
   mutating func next() throws(EvidenceFailure) -> WireRecord? {
@@ -41,16 +51,26 @@ struct WireReader: ~Copyable {
     // Nor is 0 a kind: zeros do not read as records.
     guard kind != 0, length <= WireFormat.mostContent else { return try self.endAtNoRecord() }
     guard try self.fill(WireFormat.recordHeaderSize + length) else { return self.end() }
-    let record = WireRecord(
-      kind: kind,
-      connection: ConnectionID(self.number(at: 1, 8)),
-      time: WallTime(nanoseconds: Int64(bitPattern: self.number(at: 9, 8))),
-      content: self.pending.slice(
-        WireFormat.recordHeaderSize..<WireFormat.recordHeaderSize + length
-      )
+    let connection = ConnectionID(self.number(at: 1, 8))
+    let time = WallTime(nanoseconds: Int64(bitPattern: self.number(at: 9, 8)))
+    var content = self.pending.slice(
+      WireFormat.recordHeaderSize..<WireFormat.recordHeaderSize + length
     )
+    if let cipher = self.cipher {
+      let place = WirePlace(
+        segment: self.segment,
+        offset: self.offset,
+        kind: kind,
+        connection: connection,
+        time: time
+      )
+      guard let opened = cipher.open(content, at: place) else {
+        return try self.endAtNoRecord()
+      }
+      content = opened
+    }
     self.take(WireFormat.recordHeaderSize + length)
-    return record
+    return WireRecord(kind: kind, connection: connection, time: time, content: content)
   }
 
   /// Whether that many bytes are there, after reading on if need be.
@@ -126,11 +146,11 @@ struct WireTail: Sendable {
   private(set) var tornBytes: UInt64 = 0
 
   /// Reads the last segment; one with another header is left alone, and the next one begun.
-  static func find(in root: String) throws(EvidenceFailure) -> WireTail {
+  static func find(in root: String, keys: CaseKeys?) throws(EvidenceFailure) -> WireTail {
     var tail = WireTail()
     guard let last = try WireFormat.segments(in: root).last else { return tail }
     tail.segment = last
-    var reader = try WireReader(root: root, segment: last)
+    var reader = try WireReader(root: root, segment: last, keys: keys)
     do throws(EvidenceFailure) {
       while try reader.next() != nil {}
       tail.length = reader.offset

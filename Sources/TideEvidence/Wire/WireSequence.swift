@@ -17,10 +17,12 @@ struct WireSequence {
   }
 
   private let root: String
+  private let keys: CaseKeys?
   private let files: [File]
 
-  init(root: String) throws(EvidenceFailure) {
+  init(root: String, keys: CaseKeys?) throws(EvidenceFailure) {
     self.root = root
+    self.keys = keys
     self.files = try WireFormat.segments(in: root).map { segment in
       File(segment: segment, size: Folder.size(of: WireFormat.path(of: segment, in: root)) ?? 0)
     }
@@ -54,7 +56,7 @@ struct WireSequence {
     _ file: File,
     _ body: (Piece) throws(EvidenceFailure) -> Void
   ) throws(EvidenceFailure) -> Bool {
-    var reader = try WireReader(root: self.root, segment: file.segment)
+    var reader = try WireReader(root: self.root, segment: file.segment, keys: self.keys)
     while reader.offset < file.size {
       let record: WireRecord?
       do throws(EvidenceFailure) {

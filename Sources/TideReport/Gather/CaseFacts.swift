@@ -70,7 +70,7 @@ struct CaseFacts {
     try self.readEntries(reader)
     self.readSeal()
     self.readLaterPurges()
-    if let bytes = self.file("secret"), bytes.count == 32 { self.secret = Array(bytes) }
+    self.secret = try reader.secret
   }
 
   private func file(_ name: String) -> Data? {

@@ -41,6 +41,7 @@ extension EvidenceCommand {
     }
 
     @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var key: CaseKeyOption
     @Argument(help: "The case's name or path.") var name: String
     @Argument(help: "Words that narrow the flows.") var filter: [String] = []
     @Flag(exclusivity: .exclusive) var format: Format?
@@ -79,7 +80,7 @@ extension EvidenceCommand {
       let output = self.output ?? "\(caseName).\(suffix)"
       let reader: CaseReader
       do throws(EvidenceFailure) {
-        reader = try CaseReader(path)
+        reader = try CaseReader(path, key: try self.key.key(of: path, configuration))
       } catch {
         throw CommandFailure(error)
       }

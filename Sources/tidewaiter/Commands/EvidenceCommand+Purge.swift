@@ -16,6 +16,7 @@ extension EvidenceCommand {
     )
 
     @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var key: CaseKeyOption
     @Argument(help: "The case's name or path.") var name: String
     @Option(help: "Only of flows that ended so long ago, as 30d or 12h.") var olderThan: String?
     @Flag(help: "Keep flows with findings whole.") var keepFindings = false
@@ -39,8 +40,9 @@ extension EvidenceCommand {
       let path = try CaseOption.path(self.name, configuration)
       let selection = try self.selection()
       do throws(EvidenceFailure) {
+        let caseKey = try self.key.key(of: path, configuration)
         if self.dryRun || !self.yes && Prompt.isPossible {
-          let summary = try CasePurge.summary(path, selection)
+          let summary = try CasePurge.summary(path, selection, caseKey: caseKey)
           if self.dryRun { return self.show(summary, of: path, isRemoved: false) }
           guard Prompt.confirms("Remove \(Self.text(summary)) from \(path), for good?") else {
             throw EvidenceFailure(.notFound, detail: "nothing was removed")
@@ -50,6 +52,7 @@ extension EvidenceCommand {
           path,
           selection,
           key: try CaseFolder.signingKey(in: configuration.caseFolder.directory),
+          caseKey: caseKey,
           at: CAStore.now()
         )
         self.show(summary, of: path, isRemoved: true)

@@ -11,6 +11,7 @@ extension EvidenceCommand {
     )
 
     @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var key: CaseKeyOption
     @Argument(help: "The case's name or path.") var name: String
 
     func run() throws {
@@ -20,6 +21,7 @@ extension EvidenceCommand {
         try CaseSealer.seal(
           path,
           key: try CaseFolder.signingKey(in: configuration.caseFolder.directory),
+          caseKey: try self.key.key(of: path, configuration),
           at: CAStore.now()
         )
       } catch {

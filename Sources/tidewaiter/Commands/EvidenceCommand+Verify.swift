@@ -15,6 +15,7 @@ extension EvidenceCommand {
     )
 
     @OptionGroup var options: ConfigurationOptions
+    @OptionGroup var key: CaseKeyOption
     @Argument(help: "The case's name or path.") var names: [String]
     @Option(
       help: ArgumentHelp(
@@ -54,8 +55,11 @@ extension EvidenceCommand {
         let report: VerificationReport
         do throws(EvidenceFailure) {
           defer { line?.clear() }
+          // A case.json that does not read is for the verifier to judge.
+          let kind = try? CaseFolder.kindOfKey(path)
           report = try CaseVerifier.verify(
             path,
+            key: kind == nil ? nil : try self.key.key(of: path, configuration),
             signer: self.signer,
             roots: roots,
             progress: progress

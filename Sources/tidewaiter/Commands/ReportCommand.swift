@@ -16,6 +16,7 @@ struct ReportCommand: ParsableCommand {
   )
 
   @OptionGroup var options: ConfigurationOptions
+  @OptionGroup var key: CaseKeyOption
   @Argument(help: "The case's name or path.") var name: String
   @Option(name: [.customShort("o"), .long], help: "Where to write it.") var output = "report.html"
   @Option(
@@ -33,14 +34,16 @@ struct ReportCommand: ParsableCommand {
   var procedure: ReportProtocol?
 
   func run() throws {
-    let path = try CaseOption.path(self.name, try self.options.load())
+    let configuration = try self.options.load()
+    let path = try CaseOption.path(self.name, configuration)
     let document: [UInt8]
     let summary: String
     do throws(EvidenceFailure) {
-      let verification = try CaseVerifier.verify(path)
+      let key = try self.key.key(of: path, configuration)
+      let verification = try CaseVerifier.verify(path, key: key)
       summary = verification.summary
       document = try CaseReport.html(
-        of: try CaseReader(path),
+        of: try CaseReader(path, key: key),
         verification: verification,
         options: ReportOptions(
           language: self.lang,

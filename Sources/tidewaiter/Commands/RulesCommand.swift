@@ -117,7 +117,8 @@ struct RulesCommand: ParsableCommand {
       let path = try CaseOption.path(self.option.name, configuration)
       let replay: RuleReplay
       do throws(EvidenceFailure) {
-        replay = try RuleReplay(try CaseReader(path), policies)
+        let key = try self.option.key.key(of: path, configuration)
+        replay = try RuleReplay(try CaseReader(path, key: key), policies)
       } catch {
         throw CommandFailure(error)
       }
@@ -137,6 +138,7 @@ struct RulesCommand: ParsableCommand {
     var url: String?
     @Option(help: "The device that asks.") var device: String?
     @Option(name: .customLong("case"), help: "The case of --flow.") var caseName: String?
+    @OptionGroup var key: CaseKeyOption
     @Option(help: "A recorded flow, f-000042.") var flow: String?
     @Option(help: "A rule file, in place of the configuration's; may be given several times.")
     var rules: [String] = []
@@ -158,7 +160,8 @@ struct RulesCommand: ParsableCommand {
         let path = try CaseOption.path(self.caseName, configuration)
         let id = try CaseOption.flow(flow)
         do throws(EvidenceFailure) {
-          let detail = try CaseReader(path).flow(id)
+          let key = try self.key.key(of: path, configuration)
+          let detail = try CaseReader(path, key: key).flow(id)
           subject = ExplainedFlow(flow: detail, policies: policies)
         } catch {
           throw CommandFailure(error)
