@@ -37,6 +37,8 @@ let package = Package(
   ],
   targets: [
     // Rank 0: system libraries. Each module map links one library; headers hold only macro shims.
+    // Of the C library itself: needs no package.
+    .systemLibrary(name: "CSockets"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
@@ -98,7 +100,7 @@ let package = Package(
     // Rank 4: what touches the world.
     library(
       "TideEngineNIO",
-      ["TideCore", "TideCrypto", "TidePolicy", "TideProxy", nioCore, nioPosix]
+      ["TideCore", "TideCrypto", "TidePolicy", "TideProxy", "CSockets", nioCore, nioPosix]
     ),
     library(
       "TideEvidence",

@@ -9,8 +9,8 @@ import TideProxy
 final class ConnectionDriver {
   private let machine: ConnectionMachine
   private let loop: LoopRunner
-  private var down: LegHandler?
-  private var up: (id: UpstreamID, handler: LegHandler)?
+  private var down: LegSocket?
+  private var up: (id: UpstreamID, socket: LegSocket)?
   /// The upstream leg that the machine asked for and has not closed since.
   ///
   /// A dial cannot be called off: what it brings for any other leg is closed.
@@ -29,11 +29,8 @@ final class ConnectionDriver {
     self.fetch = fetch
   }
 
-  func attachDownstream() -> LegHandler {
-    let handler = LegHandler(leg: .downstream, driver: self)
-    self.down = handler
-    return handler
-  }
+  /// Takes over the device's socket, which may tell of something from now on.
+  func attach(_ downstream: LegSocket) { self.down = downstream }
 
   func handle(_ event: Event) {
     guard !self.isHandling else {
@@ -54,20 +51,20 @@ final class ConnectionDriver {
     self.machine.handle(event, at: Clock.now(), &commands)
     for command in commands { self.carryOut(command) }
     self.down?.flush()
-    self.up?.handler.flush()
+    self.up?.socket.flush()
     self.loop.giveBack(&commands)
   }
 
   private func carryOut(_ command: Command) {
     switch command {
     case .send(let leg, let bytes):
-      if let handler = self.handler(of: leg) {
-        handler.send(bytes)
+      if let socket = self.socket(of: leg) {
+        socket.send(bytes)
       } else if leg == .downstream, let fetch = self.fetch {
         self.loop.fetches.received(bytes, fetch)
       }
-    case .pauseReading(let leg): self.handler(of: leg)?.setReading(false)
-    case .resumeReading(let leg): self.handler(of: leg)?.setReading(true)
+    case .pauseReading(let leg): self.socket(of: leg)?.setReading(false)
+    case .resumeReading(let leg): self.socket(of: leg)?.setReading(true)
     case .close(let leg, let mode): self.close(leg, mode)
     case .resolve(let name): self.resolve(name)
     case .open(let id, let target): self.open(id, target)
@@ -85,22 +82,22 @@ final class ConnectionDriver {
     }
   }
 
-  private func handler(of leg: Leg) -> LegHandler? {
+  private func socket(of leg: Leg) -> LegSocket? {
     switch leg {
     case .downstream: self.down
-    case .upstream(let id): self.up?.id == id ? self.up?.handler : nil
+    case .upstream(let id): self.up?.id == id ? self.up?.socket : nil
     }
   }
 
   private func close(_ leg: Leg, _ mode: TideProxy.CloseMode) {
     if case .upstream(let id) = leg, mode != .writing, self.wanted == id { self.wanted = nil }
-    guard let handler = self.handler(of: leg) else {
+    guard let socket = self.socket(of: leg) else {
       guard leg == .downstream, let fetch = self.fetch else { return }
       self.loop.fetches.ended(fetch, isCut: mode == .abort, self.machine.failure)
       return
     }
-    handler.flush()
-    handler.close(mode)
+    socket.flush()
+    socket.close(mode)
     if case .upstream = leg, mode != .writing { self.up = nil }
   }
 
@@ -133,38 +130,35 @@ final class ConnectionDriver {
 
   private func open(_ id: UpstreamID, _ target: PinnedTarget) {
     self.wanted = id
-    let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-    self.loop.dial(target).whenComplete { result in
-      bound.value.dialled(id, result)
-    }
+    self.loop.dial(target, id, for: self)
   }
 
-  private func dialled(_ id: UpstreamID, _ result: Result<any Channel, any Error>) {
+  /// What a dial came to.
+  func dialled(_ id: UpstreamID, _ result: Result<LegSocket, FlowFailure>) {
     switch result {
-    case .success(let channel):
+    case .success(let socket):
       guard self.wanted == id else {
-        channel.close(promise: nil)
+        socket.close(.afterFlush)
         return
       }
-      let handler = LegHandler(leg: .upstream(id), driver: self)
-      guard let peer = channel.remoteAddress.flatMap(IPAddress.init),
-        (try? channel.pipeline.syncOperations.addHandler(handler)) != nil
-      else {
-        // Gone before it could be used, which is all that either of the two means.
-        channel.close(promise: nil)
-        self.handle(.opened(id, .failure(FlowFailure(dialling: ChannelError.ioOnClosedChannel))))
+      guard let peer = socket.peer else {
+        // Gone before it could be used.
+        socket.close(.abort)
+        let detail = "the connection failed"
+        let failure = FlowFailure(.connectionRefused, origin: .upstream, detail: detail)
+        self.handle(.opened(id, .failure(failure)))
         return
       }
-      self.up = (id, handler)
+      self.up = (id, socket)
       // The first bytes come with a later turn of the loop; the machine may pause the leg before.
-      handler.setReading(true)
+      socket.setReading(true)
       self.handle(.opened(id, .success(peer)))
-    case .failure(let error): self.handle(.opened(id, .failure(FlowFailure(dialling: error))))
+    case .failure(let failure): self.handle(.opened(id, .failure(failure)))
     }
   }
 
   /// Joins the legs whose end waits until their last bytes are written.
-  func beginsFlushing(_ handler: LegHandler) { self.loop.watch(handler) }
+  func beginsFlushing(_ socket: LegSocket) { self.loop.watch(socket) }
 
   func legIsGone(_ leg: Leg) {
     switch leg {
@@ -179,27 +173,9 @@ final class ConnectionDriver {
   }
 }
 
-extension IPAddress {
-  /// The address of a socket; nil for a UNIX one.
-  init?(_ address: SocketAddress) {
-    guard let text = address.ipAddress, let parsed = IPAddress(lenient: text) else { return nil }
-    self = parsed.unmapped
-  }
-}
-
 extension FlowFailure {
   /// Why a dial failed.
-  init(dialling error: any Error) {
-    if case .connectTimeout? = error as? ChannelError {
-      self.init(.connectTimeout, origin: .upstream, detail: "the server did not accept in time")
-    } else if let error = error as? IOError {
-      self.init(
-        .connectionRefused,
-        origin: .upstream,
-        detail: Self.text(of: error.errnoCode)
-      )
-    } else {
-      self.init(.connectionRefused, origin: .upstream, detail: "the connection failed")
-    }
+  init(dialling failure: TCP.Failure) {
+    self.init(.connectionRefused, origin: .upstream, detail: failure.description)
   }
 }

@@ -1,13 +1,11 @@
-import Glibc
 import NIOCore
-import NIOPosix
 import TideCore
 import TidePolicy
 import TideProxy
 
 /// One event loop: its context, its connections, its tick; confined to that loop.
 final class LoopRunner {
-  let eventLoop: any EventLoop
+  let eventLoop: Reactor
   let resolver: Resolver
   let authentication: Authentication
   private let context: LoopContext
@@ -15,13 +13,15 @@ final class LoopRunner {
   private let sink: any FlowEventSink
   private var drivers: [UInt64: ConnectionDriver] = [:]
   private var nextNumber: UInt64 = 0
-  private var listeners: [any Channel] = []
+  private var listeners: [Listener] = []
   private var isAccepting = true
   private var spareCommands: [Command] = []
   private var tick: RepeatedTask?
   private var waitingForRoom: [ConnectionDriver] = []
   /// Legs that are to end once their last bytes are written.
-  private var flushing: [LegHandler] = []
+  private var flushing: [LegSocket] = []
+  /// Legs whose servers have not accepted yet.
+  private var dialling: [LegSocket] = []
   private let strangers: Strangers
   /// The requests of the proxy's own.
   private(set) lazy var fetches = Fetches { [unowned self] fetch in
@@ -41,7 +41,7 @@ final class LoopRunner {
   private static let roomTime = TimeAmount.milliseconds(5)
 
   init(
-    eventLoop: any EventLoop,
+    eventLoop: Reactor,
     context: LoopContext,
     settings: EngineSettings,
     resolver: Resolver,
@@ -69,58 +69,54 @@ final class LoopRunner {
     ) { _ in
       let runner = bound.value
       for driver in runner.drivers.values { driver.handle(.tick) }
-      runner.fetches.tick(at: Clock.now().instant)
-      runner.cutStalled()
+      let now = Clock.now().instant
+      runner.fetches.tick(at: now)
+      runner.cutStalled(at: now)
+      runner.giveUpDials(at: now)
+      for listener in runner.listeners { listener.tick() }
     }
   }
 
   // MARK: Listening
 
-  func listen(on address: SocketAddress) -> EventLoopFuture<any Channel> {
-    let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-    let limits = self.settings.limits
-    return ServerBootstrap(group: self.eventLoop)
-      .serverChannelOption(.backlog, value: 1_024)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .serverChannelOption(.socketOption(NIOBSDSocket.Option(rawValue: SO_REUSEPORT)), value: 1)
-      .serverChannelOption(.maxMessagesPerRead, value: 16)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelOption(
-        .writeBufferWaterMark,
-        value: .init(low: limits.outputLow, high: limits.outputHigh)
-      )
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try bound.value.admit(channel) }
-      }
-      .bind(to: address)
-      .map { channel in
-        bound.value.listeners.append(channel)
-        return channel
-      }
+  /// Begins to accept on an address.
+  ///
+  /// - Throws: if it cannot be had.
+  func listen(on address: ListenAddress) throws(TCP.Failure) {
+    let listener = try Listener(on: address, self.eventLoop) { [unowned self] in self.admit($0) }
+    self.listeners.append(listener)
   }
 
   /// Takes a client in, or closes it: strangers are not served, and there is a limit to all things.
-  private func admit(_ channel: any Channel) throws {
-    guard let client = channel.remoteAddress.flatMap(IPAddress.init) else {
-      channel.close(promise: nil)
-      return
-    }
+  private func admit(_ accepted: TCP.Accepted) {
+    let client = accepted.client
     guard self.settings.allowedClients.contains(where: { $0.contains(client) }) else {
       self.strangers.refused(client)
-      channel.close(promise: nil)
+      TCP.close(accepted.descriptor)
       return
     }
     let machine = ConnectionMachine(
       client: client,
-      port: channel.remoteAddress?.port.flatMap { UInt16(exactly: $0) },
+      port: accepted.port,
       context: self.context,
       at: Clock.now()
     )
     let driver = ConnectionDriver(machine: machine, number: self.newNumber(), loop: self)
+    do throws(TCP.Failure) {
+      driver.attach(
+        try LegSocket(
+          accepted: accepted.descriptor,
+          driver: driver,
+          limits: self.settings.limits,
+          on: self.eventLoop
+        )
+      )
+    } catch {
+      // The system cannot watch one more: as if the client had gone at once.
+      driver.handle(.closed(.downstream, .reset))
+      return
+    }
     self.drivers[driver.number] = driver
-    try channel.pipeline.syncOperations.addHandler(driver.attachDownstream())
     self.setAccepting(self.drivers.count < self.settings.limits.connectionsPerLoop)
   }
 
@@ -136,12 +132,11 @@ final class LoopRunner {
     self.setAccepting(self.drivers.count < self.settings.limits.connectionsPerLoop)
   }
 
-  /// Has a leg whose end waits for its last bytes looked after: see `LegHandler.isFlushing`.
-  func watch(_ leg: LegHandler) { self.flushing.append(leg) }
+  /// Has a leg whose end waits for its last bytes looked after: see `LegSocket.isFlushing`.
+  func watch(_ leg: LegSocket) { self.flushing.append(leg) }
 
-  private func cutStalled() {
+  private func cutStalled(at now: Instant) {
     guard !self.flushing.isEmpty else { return }
-    let now = Clock.now().instant
     let patience = self.settings.timeouts.idle
     let watched = self.flushing
     self.flushing = []
@@ -153,36 +148,39 @@ final class LoopRunner {
   private func setAccepting(_ isAccepting: Bool) {
     guard isAccepting != self.isAccepting else { return }
     self.isAccepting = isAccepting
-    for listener in self.listeners {
-      // A listener that is closing refuses the option, and then it no longer matters.
-      _ = try? listener.syncOptions?.setOption(.autoRead, value: isAccepting)
-    }
+    for listener in self.listeners { listener.setAccepting(isAccepting) }
   }
 
   // MARK: What drivers ask
 
-  func dial(_ target: PinnedTarget) -> EventLoopFuture<any Channel> {
-    let address: SocketAddress
-    do {
-      address = try SocketAddress(
-        ipAddress: target.address.unmapped.description,
-        port: Int(target.authority.port)
+  /// Connects to a decided address; the driver is told what came of it.
+  func dial(_ target: PinnedTarget, _ id: UpstreamID, for driver: ConnectionDriver) {
+    let patience = self.settings.timeouts.connect
+    let deadline = Clock.now().instant.nanoseconds.addingReportingOverflow(patience)
+    do throws(TCP.Failure) {
+      let socket = try LegSocket(
+        dialling: target.address.unmapped,
+        port: target.authority.port,
+        as: id,
+        until: Instant(nanoseconds: deadline.overflow ? .max : deadline.partialValue),
+        driver: driver,
+        limits: self.settings.limits,
+        on: self.eventLoop
       )
+      if socket.isConnecting { self.dialling.append(socket) }
     } catch {
-      return self.eventLoop.makeFailedFuture(error)
+      driver.dialled(id, .failure(FlowFailure(dialling: error)))
     }
-    let limits = self.settings.limits
-    return ClientBootstrap(group: self.eventLoop)
-      .connectTimeout(.nanoseconds(Int64(clamping: self.settings.timeouts.connect)))
-      .channelOption(.autoRead, value: false)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelOption(.allowRemoteHalfClosure, value: true)
-      .channelOption(.maxMessagesPerRead, value: 1)
-      .channelOption(
-        .writeBufferWaterMark,
-        value: .init(low: limits.outputLow, high: limits.outputHigh)
-      )
-      .connect(to: address)
+  }
+
+  private func giveUpDials(at now: Instant) {
+    guard !self.dialling.isEmpty else { return }
+    let dialling = self.dialling
+    self.dialling = []
+    for socket in dialling {
+      socket.giveUp(at: now)
+      if socket.isConnecting { self.dialling.append(socket) }
+    }
   }
 
   /// Tells a driver when the recorder has room again.
@@ -193,7 +191,7 @@ final class LoopRunner {
 
   private func pollRoom() {
     let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-    self.eventLoop.scheduleTask(in: Self.roomTime) {
+    _ = self.eventLoop.scheduleTask(in: Self.roomTime) {
       let runner = bound.value
       guard !runner.waitingForRoom.isEmpty else { return }
       guard runner.sink.hasRoom else {
@@ -223,7 +221,7 @@ final class LoopRunner {
   func replace(_ ruling: Ruling) throws { try self.context.replace(ruling) }
 
   func stopAccepting() {
-    for listener in self.listeners { listener.close(promise: nil) }
+    for listener in self.listeners { listener.close() }
     self.listeners = []
   }
 

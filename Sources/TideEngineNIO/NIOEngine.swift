@@ -4,13 +4,16 @@ import Synchronization
 public import TideCore
 public import TideProxy
 
-/// SwiftNIO's event loops as the interpreter of the proxy's commands.
+/// Event loops as the interpreter of the proxy's commands: for its connections of our own, for everything
+/// else SwiftNIO's.
 ///
 /// One loop per core, nothing shared between them on the path; each listens on its own socket
 /// (`SO_REUSEPORT`), so that the kernel spreads the connections.
 public final class NIOEngine: Sendable {
   private let settings: EngineSettings
-  private let group: MultiThreadedEventLoopGroup
+  private let reactors: [Reactor]
+  /// Where our own resolver runs; nil if the system's is asked.
+  private let resolverGroup: MultiThreadedEventLoopGroup?
   private let resolver: Resolver
   private let authentication: Authentication
   private let runners: [NIOLoopBound<LoopRunner>]
@@ -36,20 +39,21 @@ public final class NIOEngine: Sendable {
     self.settings = settings
     let authentication = try Authentication(authenticator)
     self.authentication = authentication
-    self.group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, settings.loops))
+    self.reactors = try (0..<max(1, settings.loops)).map { (number) throws(TCP.Failure) in
+      try Reactor(number: number)
+    }
+    self.resolverGroup =
+      settings.nameServers.isEmpty ? nil : MultiThreadedEventLoopGroup(numberOfThreads: 1)
     self.resolver = Resolver(
       hosts: settings.hosts,
       servers: settings.nameServers,
       patience: settings.timeouts.dns,
-      on: self.group.next()
+      on: self.resolverGroup?.next() ?? self.reactors[0]
     )
     var runners: [NIOLoopBound<LoopRunner>] = []
     let resolver = self.resolver
     let strangers = Strangers(onStranger)
-    var index = 0
-    for eventLoop in self.group.makeIterator() {
-      let number = index
-      index += 1
+    for (number, eventLoop) in self.reactors.enumerated() {
       runners.append(
         try await eventLoop.submit {
           let runner = LoopRunner(
@@ -76,11 +80,7 @@ public final class NIOEngine: Sendable {
     for address in self.settings.listen {
       for runner in self.runners {
         do {
-          let socket = try SocketAddress(
-            ipAddress: address.address.description,
-            port: Int(address.port)
-          )
-          _ = try await runner.eventLoop.flatSubmit { runner.value.listen(on: socket) }.get()
+          try await runner.eventLoop.submit { try runner.value.listen(on: address) }.get()
         } catch {
           throw EngineFailure("listen.proxy \(address): \(error)")
         }
@@ -143,7 +143,8 @@ public final class NIOEngine: Sendable {
     await stopHelpers()
     self.resolver.stop()
     self.authentication.stop()
-    try? await self.group.shutdownGracefully()
+    for reactor in self.reactors { await reactor.stop() }
+    try? await self.resolverGroup?.shutdownGracefully()
   }
 
   private func onEachLoop(_ body: @escaping @Sendable (LoopRunner) -> Void) async {

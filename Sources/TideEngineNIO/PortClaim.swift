@@ -1,6 +1,4 @@
 import Glibc
-import NIOCore
-import NIOPosix
 public import TideCore
 
 extension NIOEngine {
@@ -21,15 +19,12 @@ extension NIOEngine {
   }
 
   private static func claim(_ wanted: ListenAddress) async throws(EngineFailure) -> UInt16 {
-    do {
-      let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-        .bind(host: wanted.address.description, port: Int(wanted.port)).get()
-      let port = channel.localAddress?.port ?? 0
-      try await channel.close().get()
-      return UInt16(clamping: port)
-    } catch let error as IOError {
-      switch error.errnoCode {
+    do throws(TCP.Failure) {
+      let descriptor = try TCP.listen(on: wanted, sharesPort: false)
+      defer { TCP.close(descriptor) }
+      return TCP.port(of: descriptor)
+    } catch {
+      switch error.code {
       case EADDRINUSE:
         throw EngineFailure(
           "listen.proxy \(wanted): the port is in use; stop the other program or choose another "
@@ -46,10 +41,8 @@ extension NIOEngine {
             + "--listen ADDR:PORT"
         )
       default:
-        throw EngineFailure("listen.proxy \(wanted): \(FlowFailure.text(of: error.errnoCode))")
+        throw EngineFailure("listen.proxy \(wanted): \(error)")
       }
-    } catch {
-      throw EngineFailure("listen.proxy \(wanted): \(error)")
     }
   }
 }

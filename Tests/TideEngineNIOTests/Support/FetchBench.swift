@@ -1,6 +1,5 @@
 import Glibc
 import NIOCore
-import NIOPosix
 import Synchronization
 import TideCore
 import TideInspect
@@ -17,14 +16,14 @@ final class FetchBench: Sendable {
   static let firstOwner: UInt64 = 1_000
 
   let sink = CollectingSink()
-  private let loop: any EventLoop
+  private let loop: Reactor
   private let resolver: TideEngineNIO.Resolver
   private let authentication: Authentication
   private let runner: NIOLoopBound<LoopRunner>
 
   /// `crl.example` is this machine, and may be dialled if `allowsLoopback`.
   init(allowsLoopback: Bool = true, rules: [Rule] = [], mode: Mode = .record) async throws {
-    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let loop = try Reactor(number: 0)
     let policy = try PolicySnapshot(
       rules: rules,
       regions: RegionTable(databases: [], sets: []),
@@ -97,6 +96,8 @@ final class FetchBench: Sendable {
   deinit {
     self.resolver.stop()
     self.authentication.stop()
+    let loop = self.loop
+    Task { await loop.stop() }
   }
 
   /// Begins a fetch; the future is never left without an outcome unless its owner is abandoned.
