@@ -83,7 +83,7 @@ class Verifiers(LoopbackTest):
         self.assertEqual((self.first(proxy, "case", "--signer", other), self.second(proxy.case, "--signer", other)),
                          ("ALTERED (signer)", "ALTERED (signer)"))
         row = json.loads(proxy.run("evidence", "verify", "case", "--json").out)
-        self.assertEqual(set(row), set("summary sealed lines last_hash checks".split()))
+        self.assertEqual(set(row), set("summary sealed lines last_hash timestamp checks".split()))
         self.assertTrue({"chain", "heads", "bodies", "findings", "case", "signature", "manifest", "wire"} <= {check["name"] for check in row["checks"]})
         both = proxy.run("evidence", "verify", "case", str(copy), "--json", expect=None).out.splitlines()
         self.assertEqual(len(both), 2)

@@ -84,6 +84,21 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     #expect(self.wire(book, .response).ends == 1)
   }
 
+  @Test("A hello where a request was expected is recorded as it came, and is the end")
+  func strayHello() throws {
+    let book = try Playbook(keepsWire: true)
+    book.device("GET http://api.example/ HTTP/1.1\r\nHost: api.example\r\n\r\n")
+    try book.way()
+    book.server(ok)
+    book.deviceRaw(Bytes([0x16, 0x03, 0x01]))
+    book.expectCleanEnd()
+    let (request, ends) = self.wire(book, .request)
+    #expect(
+      Bytes(request).array.suffix(5).elementsEqual([0x0D, 0x0A, 0x16, 0x03, 0x01] as [UInt8])
+    )
+    #expect(ends == 1)
+  }
+
   @Test("Credentials for the proxy are hidden where they stand, and nothing else is touched")
   func credentials() throws {
     let value = "Basic cmVkbWktdXNlcjpvcGVu"

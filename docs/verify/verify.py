@@ -40,7 +40,7 @@ def purges_of(case, key):  # the contents and files of wire/ that were removed a
         message = b"tidewaiter purge v1\n%s\n" % sha(found[2][:-len(tail)]).hex().encode() if event else b""
         if not event or not found[2].endswith(tail) or not is_signed(key, message, base64.b64decode(event["signature"])):
             return contents, wire, f"purges.ndjson: line {number} was altered"
-        contents.update(event.get("files") or event["contents"]); wire.update(event["wire"]); previous = found[3]
+        contents.update(event["files"] if "files" in event else event["contents"]); wire.update(event["wire"]); previous = found[3]
     return contents, wire, None
 def verify(case, signer):
     sealed, description, sealer = os.path.exists(f"{case}/manifest.json"), read(f"{case}/case.json"), key_of(read(f"{case}/signer.pem"))

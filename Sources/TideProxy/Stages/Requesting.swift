@@ -7,6 +7,7 @@ extension ConnectionMachine {
   func receivedDownstream(_ bytes: Bytes) {
     switch self.stage {
     case .awaitingRequest(let since):
+      self.keepReceived(bytes)
       // The first byte of a TLS record: somebody took this port for an HTTPS proxy or a server.
       if since == nil, self.deviceCodec.isBetweenMessages, bytes.first == 0x16 {
         self.finish(
@@ -19,7 +20,6 @@ extension ConnectionMachine {
         return
       }
       if since == nil { self.stage = .awaitingRequest(since: self.now.instant) }
-      self.keepReceived(bytes)
       self.parseRequest(bytes)
     case .authenticating, .resolving, .dialling:
       self.keepReceived(bytes)

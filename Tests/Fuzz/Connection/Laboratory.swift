@@ -67,6 +67,7 @@ final class Laboratory {
       self.context = try LoopContext(
         ruling: Ruling(policy: policy, plan: plan, devices: [device]),
         mode: mode,
+        keepsWire: true,
         minter: LeafMinter(authority: authority, capacity: 2),
         upstreamTLS: TLSClientContext(roots: .pem(authority.certificatePEM)),
         clientTLS: TLSServerContext(),
@@ -94,7 +95,7 @@ final class Laboratory {
   }
 }
 
-/// Counts what is recorded; says that it is full while it is told to be.
+/// Counts what is recorded, and keeps what was on the socket; says that it is full while it is told to be.
 final class Sink: FlowEventSink {
   struct State {
     var isFull = false
@@ -103,6 +104,10 @@ final class Sink: FlowEventSink {
     var closed = 0
     /// Whether bytes may have been relayed that nothing can be found in.
     var hasUninspected = false
+    /// Whether a tunnel is passed on undecrypted.
+    var isPassedOn = false
+    /// What was recorded of the device's socket, since it was taken.
+    var wire: [(direction: Direction, bytes: Bytes)] = []
   }
 
   private let state = Mutex(State())
@@ -111,6 +116,14 @@ final class Sink: FlowEventSink {
   func reset() { self.state.withLock { $0 = State() } }
 
   var counts: State { self.state.withLock { $0 } }
+
+  /// What was recorded of the device's socket since the last time.
+  func takeWire() -> [(direction: Direction, bytes: Bytes)] {
+    self.state.withLock { state in
+      defer { state.wire = [] }
+      return state.wire
+    }
+  }
 
   var isFull: Bool {
     get { self.state.withLock { $0.isFull } }
@@ -125,11 +138,16 @@ final class Sink: FlowEventSink {
       case .flowStarted(let start):
         state.begun += 1
         if ["tls", "tcp"].contains(start.protocolName) { state.hasUninspected = true }
+        // A CONNECT that is refused begins such a flow, too.
+        if start.protocolName == "tls", start.facts.treatment != .refused {
+          state.isPassedOn = true
+        }
       case .flowEnded: state.ended += 1
       case .connectionClosed: state.closed += 1
       case .coverage(_, _, let kind, _, _):
         if kind == .undecrypted { state.hasUninspected = true }
-      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret, .wire,
+      case .wire(_, let direction, let bytes, _): state.wire.append((direction, bytes))
+      case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .secret,
         .head, .body, .trailers, .message, .findings, .note, .redacted:
         break
       }

@@ -27,6 +27,7 @@ final class Play {
   /// What each upstream leg was sent.
   private var sent: [UpstreamID: [UInt8]] = [:]
   private var uninspected: Set<UpstreamID> = []
+  private var record = SocketRecord()
 
   init(_ laboratory: Laboratory) {
     guard let client = IPAddress("192.0.2.200"), let region = CIDR(Laboratory.region) else {
@@ -54,7 +55,7 @@ final class Play {
     "CONNECT 203.0.113.7:80 HTTP/1.1\r\nHost: 203.0.113.7:80\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
     "GET http://tidewaiter.internal/ HTTP/1.1\r\nHost: tidewaiter.internal\r\n\r\n",
-    "HEAD http://b.example:8080/ HTTP/1.1\r\nHost: b.example:8080\r\nConnection: close\r\n\r\n",
+    "HEAD http://b.example:8080/ HTTP/1.1\r\nHost: b.example:8080\r\nProxy-Authorization: Basic eDp5\r\nConnection: close\r\n\r\n",
     "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nX-Imei: 490154203237518\r\nContent-Length: 900\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -167,7 +168,22 @@ final class Play {
     let moment = Moment(instant: Instant(nanoseconds: self.instant), wall: Laboratory.wall)
     self.machine.handle(event, at: moment, &commands)
     for command in commands { self.carryOut(command) }
+    self.checkRecord(of: event, commands)
     require(self.machine.isClosed == self.isFinished, "closed without saying so, or the reverse")
+  }
+
+  /// The record of the device's socket has what this event gave and what it had sent.
+  private func checkRecord(of event: Event, _ commands: [Command]) {
+    var given: [UInt8] = []
+    if case .received(.downstream, let bytes) = event { given = bytes.array }
+    var sent: [UInt8] = []
+    for case .send(.downstream, let bytes) in commands { sent.append(contentsOf: bytes) }
+    self.record.turn(
+      given: given,
+      sent: sent,
+      recorded: self.sink.takeWire(),
+      passedOn: self.sink.counts.isPassedOn
+    )
   }
 
   private func isLive(_ leg: Leg) -> Bool {
@@ -236,6 +252,8 @@ final class Play {
       require(commands.isEmpty, "a command after the end")
     }
     require(self.sink.counts.closed == 1, "a close recorded again")
+    require(self.sink.takeWire().isEmpty, "something is recorded after the end")
+    self.record.end()
     if self.laboratory.mode != .record { self.checkSecrets() }
   }
 
