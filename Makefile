@@ -3,11 +3,11 @@
 
 ARGS ?=
 
-.PHONY: run test build format check fuzz soak
+.PHONY: run test build format check fuzz soak bench
 
 run:
 	@Scripts/setup run
-	swift build --configuration release --product tidewaiter
+	swift build --configuration release --static-swift-stdlib --product tidewaiter
 	@exec .build/release/tidewaiter run $(ARGS)
 
 test:
@@ -25,6 +25,12 @@ fuzz:
 soak:
 	@Scripts/setup test
 	Scripts/soak $(HANDSHAKES)
+
+# BENCH="--rounds 5 --cases small,h2"; Scripts/bench --count is about instructions (Tests/Benchmarks/README.md).
+bench:
+	@Scripts/setup bench
+	swift build --configuration release --static-swift-stdlib --product tidewaiter
+	@Scripts/bench $(BENCH)
 
 build:
 	@Scripts/setup run

@@ -3,7 +3,7 @@ import Foundation
 
 /// The program: its commands, and how each ends.
 @main
-struct Tidewaiter: AsyncParsableCommand {
+struct Tidewaiter: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tidewaiter",
     abstract:
@@ -20,11 +20,15 @@ struct Tidewaiter: AsyncParsableCommand {
   )
 
   /// Runs the command; exit codes are 0 ok, 1 problem found, 2 usage or configuration, 3 runtime.
-  static func main() async {
+  ///
+  /// Not `async`: that would leave the main thread to Dispatch, which ends it, and valgrind, with which
+  /// instructions are counted, does not survive that. Here it waits, and keeps the whole stack that the
+  /// system gives it for commands that wait for nothing.
+  static func main() {
     do {
       var command = try Self.parseAsRoot(FilterWords.shielded(CommandLine.arguments.dropFirst()))
-      if var asynchronous = command as? any AsyncParsableCommand {
-        try await asynchronous.run()
+      if let asynchronous = command as? any AsyncParsableCommand {
+        try Self.await(asynchronous)
       } else {
         try command.run()
       }
@@ -42,6 +46,18 @@ struct Tidewaiter: AsyncParsableCommand {
       Terminal.error(text.isEmpty ? "tidewaiter: \(error)" : text)
       Foundation.exit(CommandFailure.Code.usage.rawValue)
     }
+  }
+
+  private static func await(_ command: sending any AsyncParsableCommand) throws {
+    let outcome = Blocking.wait { () async -> Result<Void, any Error> in
+      do {
+        var command = command
+        return .success(try await command.run())
+      } catch {
+        return .failure(error)
+      }
+    }
+    try outcome.get()
   }
 }
 

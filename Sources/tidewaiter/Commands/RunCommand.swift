@@ -170,7 +170,7 @@ final class RunningProxy: ControlPort {
   }
 }
 
-/// Lets the control socket's own thread wait for the loops.
+/// Lets a thread that runs no task, the main one or the control socket's, wait for one.
 enum Blocking {
   private final class Box<Value: Sendable>: Sendable {
     let value = Mutex<Value?>(nil)
@@ -187,7 +187,7 @@ enum Blocking {
     }
   }
 
-  static func wait<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value {
+  static func wait<Value: Sendable>(_ body: sending @escaping () async -> Value) -> Value {
     let box = Box<Value>()
     let done = DispatchSemaphore(value: 0)
     Task {
