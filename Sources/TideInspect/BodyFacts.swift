@@ -50,10 +50,18 @@ enum BodyFacts {
   /// Whether the content is an image, sound, film or font.
   static func isMedia(_ fields: HeaderFields) -> Bool {
     guard let type = fields.first("content-type") else { return false }
-    return ["image/", "audio/", "video/", "font/"].contains { prefix in
-      ASCII.equalsIgnoringCase(type.prefix(prefix.utf8.count), Array(prefix.utf8))
+    return type.withSpan { span in
+      Self.media.contains { kind in
+        guard span.count >= kind.count else { return false }
+        for index in kind.indices where ASCII.lowercased(span[index]) != kind[index] {
+          return false
+        }
+        return true
+      }
     }
   }
+
+  private static let media = ["image/", "audio/", "video/", "font/"].map { Array($0.utf8) }
 
   /// How the content names what is inside it, by its first byte and its declared type.
   ///

@@ -5,14 +5,33 @@ import TideCore
 /// They are dense by nature: no layer in them is opened, and they are not opaque.
 enum MediaMagic {
   /// Whether `bytes` begin as a known format does.
-  static func isMedia(_ bytes: Bytes) -> Bool {
-    if self.prefixes.contains(where: { bytes.starts(with: $0) }) { return true }
+  static func isMedia(_ bytes: Bytes) -> Bool { bytes.withSpan { self.isMedia($0) } }
+
+  private static func isMedia(_ span: Span<UInt8>) -> Bool {
+    guard let first = span.isEmpty ? nil : span[0] else { return false }
+    for prefix in self.byFirst[Int(first)] where self.holds(prefix, at: 0, span) { return true }
+    guard span.count >= 12 else { return false }
     // ISO base media (ISO/IEC 14496-12 §4.3): a box length, then `ftyp`.
-    if bytes.count >= 12, bytes.slice(4..<8).elementsEqual("ftyp".utf8) { return true }
-    // RIFF: WebP, WAVE, AVI.
-    guard bytes.count >= 12, bytes.slice(0..<4).elementsEqual("RIFF".utf8) else { return false }
-    return ["WEBP", "WAVE", "AVI "].contains { bytes.slice(8..<12).elementsEqual($0.utf8) }
+    if self.holds(self.box, at: 4, span) { return true }
+    guard self.holds(self.riff, at: 0, span) else { return false }
+    return self.riffKinds.contains { self.holds($0, at: 8, span) }
   }
+
+  private static func holds(_ text: [UInt8], at start: Int, _ span: Span<UInt8>) -> Bool {
+    guard span.count >= start + text.count else { return false }
+    for index in text.indices where span[start + index] != text[index] { return false }
+    return true
+  }
+
+  /// `prefixes` by their first byte: most text begins with none of them.
+  private static let byFirst: [[[UInt8]]] = (0..<256).map { first in
+    Self.prefixes.filter { Int($0[0]) == first }
+  }
+
+  private static let box = Array("ftyp".utf8)
+  /// WebP, WAVE, AVI.
+  private static let riff = Array("RIFF".utf8)
+  private static let riffKinds = ["WEBP", "WAVE", "AVI "].map { Array($0.utf8) }
 
   /// First bytes, each long enough that chance does not make them.
   private static let prefixes: [[UInt8]] = [

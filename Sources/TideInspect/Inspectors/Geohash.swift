@@ -100,8 +100,12 @@ struct GeohashPrefixes {
   /// Whether one may begin anywhere.
   func mayBe(in span: Span<UInt8>) -> Bool {
     guard span.count >= Geohash.counts.lowerBound else { return false }
-    for index in 0...span.count - Geohash.counts.lowerBound where self.isPrefix(span, index) {
-      return true
+    var digits: UInt32 = 0
+    // The last that has room for a whole one after it.
+    let end = span.count - Geohash.counts.lowerBound + 4
+    for index in 0..<end {
+      digits = digits << 8 | UInt32(ASCII.lowercased(span[index]))
+      if index >= 3, self.isPrefix(digits) { return true }
     }
     return false
   }
@@ -109,6 +113,10 @@ struct GeohashPrefixes {
   private func isPrefix(_ span: Span<UInt8>, _ start: Int) -> Bool {
     var digits: UInt32 = 0
     for index in start..<start + 4 { digits = digits << 8 | UInt32(ASCII.lowercased(span[index])) }
+    return self.isPrefix(digits)
+  }
+
+  private func isPrefix(_ digits: UInt32) -> Bool {
     let bit = Self.bit(digits)
     guard self.filter[bit >> 6] & 1 << UInt64(bit & 63) != 0 else { return false }
     return self.prefixes.contains(digits)
