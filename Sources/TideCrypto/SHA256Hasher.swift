@@ -45,13 +45,22 @@ public import TideCore
 
   /// Returns the digest of what was taken, and starts again.
   public mutating func finish() -> [UInt8] {
-    let digest = unsafe [UInt8](unsafeUninitializedCapacity: 32) { room, count in
-      let done = unsafe EVP_DigestFinal_ex(self.context, room.baseAddress, nil)
-      precondition(done == 1, "hashing bytes in memory does not fail")
-      count = 32
+    var digest: [UInt8] = []
+    self.finish(into: &digest)
+    return digest
+  }
+
+  /// Replaces `digest` by that of what was taken, and starts again; for who uses its memory many times.
+  public mutating func finish(into digest: inout [UInt8]) {
+    digest.removeAll(keepingCapacity: true)
+    digest.append(addingCapacity: 32) { output in
+      unsafe output.withUnsafeMutableBufferPointer { room, count in
+        let done = unsafe EVP_DigestFinal_ex(self.context, room.baseAddress, nil)
+        precondition(done == 1, "hashing bytes in memory does not fail")
+        count = 32
+      }
     }
     let again = unsafe EVP_DigestInit_ex2(self.context, nil, nil)
     precondition(again == 1, "a digest context can be used again")
-    return digest
   }
 }

@@ -29,6 +29,8 @@ struct HashChain: ~Copyable {
   private var hasher = SHA256Hasher()
   private var timestamps = TimestampWriter()
   private var lineStart = 0
+  /// Kept for its memory alone.
+  private var digest: [UInt8] = []
   /// Hides members; nil if the case is not encrypted.
   private let sealer: LineSealer?
   /// Whether the line at hand has members to hide.
@@ -96,18 +98,22 @@ struct HashChain: ~Copyable {
     self.hide(in: &json)
     self.hasher.update(self.state.hash)
     self.hasher.update(json.bytes.span.extracting(self.lineStart..<json.bytes.count))
-    let digest = self.hasher.finish()
+    var digest: [UInt8] = []
+    swap(&digest, &self.digest)
+    self.hasher.finish(into: &digest)
     self.state.hash.removeAll(keepingCapacity: true)
     Hex.encode(digest.span, into: &self.state.hash)
     self.state.sequence += 1
     json.key("hash")
     json.quoted(self.state.hash)
     json.endObject()
-    let leaf = MerkleTree.leaf(
-      json.bytes.span.extracting(self.lineStart..<json.bytes.count),
+    MerkleTree.hash(
+      leaf: json.bytes.span.extracting(self.lineStart..<json.bytes.count),
+      into: &digest,
       &self.hasher
     )
-    self.tree.append(leaf, &self.hasher)
+    self.tree.append(digest, &self.hasher)
+    swap(&digest, &self.digest)
     json.endLine()
   }
 }

@@ -27,9 +27,20 @@ struct MerkleTree: Equatable, Sendable {
 
   /// The hash of a leaf: SHA-256(0x00 || line).
   static func leaf(_ line: borrowing Span<UInt8>, _ hasher: inout SHA256Hasher) -> [UInt8] {
+    var leaf: [UInt8] = []
+    self.hash(leaf: line, into: &leaf, &hasher)
+    return leaf
+  }
+
+  /// Replaces `leaf` by the hash of a leaf.
+  static func hash(
+    leaf line: borrowing Span<UInt8>,
+    into leaf: inout [UInt8],
+    _ hasher: inout SHA256Hasher
+  ) {
     hasher.update(self.leafPrefix)
     hasher.update(line)
-    return hasher.finish()
+    hasher.finish(into: &leaf)
   }
 
   /// The hash of a node: SHA-256(0x01 || left || right).
@@ -49,8 +60,12 @@ struct MerkleTree: Equatable, Sendable {
     var node = leaf
     // Each digit 1 that the addition carries over is a subtree that this one completes to a larger one.
     var carry = self.size
-    while carry & 1 == 1, let left = self.peaks.popLast() {
-      node = Self.node(left, node, &hasher)
+    while carry & 1 == 1, var left = self.peaks.popLast() {
+      hasher.update(Self.nodePrefix)
+      hasher.update(left)
+      hasher.update(node)
+      hasher.finish(into: &left)
+      node = left
       carry >>= 1
     }
     self.peaks.append(node)

@@ -178,12 +178,12 @@ import TideCrypto
     _ = ring.offer(self.piece(1, .request, Bytes([UInt8](repeating: 2, count: 500)), 1))
     _ = ring.offer(self.piece(1, .response, Bytes(), 2))
     let batch = ring.take()
-    #expect(batch.items.count == 1)
+    #expect(self.contents(batch).map(\.count) == [4_000])
     let side = WireSide(connection: ConnectionID(1), direction: .request)
     #expect(batch.wireGaps.bytes == [side: 500])
     #expect(batch.dropped.pieces == 2)
     _ = ring.offer(self.piece(1, .request, "after", 3))
-    #expect(ring.take().items.count == 1)
+    #expect(self.contents(ring.take()) == ["after"])
 
     let path = try self.cases.record([self.piece(1, .request, "before", 0)], settings: settings)
     let file = path + "/wire/000001.bin"
@@ -201,19 +201,74 @@ import TideCrypto
     #expect(capture.stream(from: port) == whole)
   }
 
-  @Test("A small slice of a large read counts in the ring with all that it keeps alive")
-  func retained() throws {
+  private func contents(_ batch: RecordedBatch) -> [Bytes] {
+    var contents: [Bytes] = []
+    WireFormat.forEach(Bytes(batch.wire)) { _, content, _, _ in contents.append(content) }
+    return contents
+  }
+
+  @Test("A small slice of a large read counts in the ring as what it is, and keeps no more alive")
+  func copied() throws {
     var settings = self.keeping
     settings.ringBytes = 100_000
     settings.tick = 60_000
     let ring = EvidenceRing(settings)
     let large = Bytes([UInt8](repeating: 7, count: 60_000))
-    #expect(ring.offer(self.piece(1, .request, large.slice(0..<10), 0)) == .accepted)
-    #expect(ring.offer(self.piece(1, .request, large.slice(10..<20), 0)) == .pause)
+    for _ in 0..<100 {
+      #expect(ring.offer(self.piece(1, .request, large.slice(10..<20), 0)) == .accepted)
+    }
+    #expect(ring.offer(self.piece(1, .request, large, 0)) == .accepted)
+    #expect(ring.offer(self.piece(1, .request, large, 0)) == .pause)
+    let batch = ring.take()
+    #expect(batch.items.isEmpty)
+    #expect(batch.wire.count == 100 * 31 + 2 * 60_021)
     settings.keepsWire = false
     let deaf = EvidenceRing(settings)
     for _ in 0..<3 { #expect(deaf.offer(self.piece(1, .request, large, 0)) == .accepted) }
-    #expect(deaf.take().items.isEmpty)
+    #expect(deaf.take().wire.isEmpty)
+  }
+
+  @Test("A piece too large for one record becomes several, in order")
+  func split() throws {
+    let ring = EvidenceRing(self.keeping)
+    let large = Bytes((0..<2_100_000).map { UInt8(truncatingIfNeeded: $0 / 1_000) })
+    _ = ring.offer(self.piece(1, .response, large, 0))
+    let contents = self.contents(ring.take())
+    #expect(contents.map(\.count) == [1_048_548, 1_048_548, 2_904])
+    #expect(contents.flatMap(\.array) == large.array)
+  }
+
+  @Test("Two batches take turns: what was taken is not taken again")
+  func turns() throws {
+    let ring = EvidenceRing(self.keeping)
+    var batch = RecordedBatch()
+    for number in 1...5 {
+      _ = ring.offer(self.piece(1, .request, Bytes("\(number)"), 0))
+      _ = ring.offer(.note(FlowID(UInt64(number)), "", time: Play.time(0)))
+      ring.take(into: &batch)
+      #expect(self.contents(batch) == [Bytes("\(number)")])
+      #expect(batch.items.count == 1)
+    }
+    ring.close()
+    ring.take(into: &batch)
+    #expect(batch.isLast && batch.items.isEmpty && batch.wire.isEmpty)
+    ring.take(into: &batch)
+    #expect(batch.isLast)
+  }
+
+  @Test("What is not to be kept does not even wait")
+  func notKept() throws {
+    var settings = RecorderSettings()
+    settings.keepsBodies = false
+    let ring = EvidenceRing(settings)
+    for event in try Play.exchange(1) { _ = ring.offer(event) }
+    let types = ring.take().items.map { item in
+      switch item {
+      case .event(.body), .event(.message), .timed: "kept"
+      case .event, .entry: "other"
+      }
+    }
+    #expect(!types.isEmpty && !types.contains("kept"))
   }
 
   @Test("A file of wire/ that is missing ends what was open; what follows is another conversation")

@@ -102,21 +102,16 @@ struct JSONWriter {
       self.bytes.append(0x22)
       return
     }
-    self.bytes.append(addingCapacity: span.count + 2) { output in
-      output.append(0x22)
-      for index in span.indices { output.append(span[index]) }
-      output.append(0x22)
-    }
+    self.bytes.append(0x22)
+    self.bytes.append(contentsOf: text.utf8)
+    self.bytes.append(0x22)
   }
 
   /// ASCII that needs no escape, such as hexadecimal digits, in quotes.
   mutating func quoted(_ text: [UInt8]) {
-    self.separate()
-    self.bytes.append(addingCapacity: text.count + 2) { output in
-      output.append(0x22)
-      for byte in text { output.append(byte) }
-      output.append(0x22)
-    }
+    self.open(0x22)
+    self.bytes.append(contentsOf: text)
+    self.bytes.append(0x22)
   }
 
   /// Begins a string that is written piece by piece: `text` or `digits`, then `endString`.
@@ -152,18 +147,11 @@ struct JSONWriter {
 
   /// A time in quotes: the part down to the second as kept, then microseconds.
   mutating func time(_ prefix: [UInt8], microseconds: Int64) {
-    self.separate()
-    self.bytes.append(addingCapacity: prefix.count + 9) { output in
-      output.append(0x22)
-      for byte in prefix { output.append(byte) }
-      var unit: Int64 = 100_000
-      while unit > 0 {
-        output.append(0x30 &+ UInt8(truncatingIfNeeded: microseconds / unit % 10))
-        unit /= 10
-      }
-      output.append(0x5A)
-      output.append(0x22)
-    }
+    self.open(0x22)
+    self.bytes.append(contentsOf: prefix)
+    self.digits(UInt64(clamping: microseconds), count: 6)
+    self.bytes.append(0x5A)
+    self.bytes.append(0x22)
   }
 
   mutating func hex(_ content: [UInt8]) {
@@ -213,8 +201,27 @@ struct JSONWriter {
   }
 
   private mutating func digits(_ number: UInt64) {
-    if number >= 10 { self.digits(number / 10) }
-    self.bytes.append(0x30 &+ UInt8(truncatingIfNeeded: number % 10))
+    var count = 1
+    var rest = number / 10
+    while rest > 0 {
+      rest /= 10
+      count += 1
+    }
+    self.digits(number, count: count)
+  }
+
+  /// The last `count` digits.
+  private mutating func digits(_ number: UInt64, count: Int) {
+    self.bytes.append(addingCapacity: count) { output in
+      unsafe output.withUnsafeMutableBufferPointer { room, initialized in
+        var rest = number
+        for index in stride(from: count - 1, through: 0, by: -1) {
+          unsafe room[index] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+          rest /= 10
+        }
+        initialized = count
+      }
+    }
   }
 
   private static func needsEscape(_ byte: UInt8) -> Bool {

@@ -34,6 +34,9 @@ struct DroppedCount: Equatable, Sendable {
 /// What the writer takes at once.
 struct RecordedBatch: Sendable {
   var items: [RecordedItem] = []
+  /// Records of wire/, as they go into its files: copied, so that a loop has its buffers back at once, and
+  /// nothing is freed on another thread than it was made on.
+  var wire: [UInt8] = []
   /// Bodies that lack what would have followed their pieces in `items`.
   var cutBodies: Set<BodyKey> = []
   /// Whether more bodies were cut than `cutBodies` tells apart: then all count as cut.
@@ -43,9 +46,24 @@ struct RecordedBatch: Sendable {
   var dropped = DroppedCount()
   /// Whether nothing follows.
   var isLast = false
+
+  /// Forgets what was written; the memory serves for the next batch.
+  fileprivate mutating func clear() {
+    self.items.removeAll(keepingCapacity: true)
+    // One large read would else stay for good.
+    self.wire.removeAll(keepingCapacity: self.wire.capacity <= Self.mostSpareWire)
+    self.cutBodies = []
+    self.cutsAll = false
+    self.wireGaps = WireGaps()
+    self.dropped = DroppedCount()
+  }
+
+  private static let mostSpareWire = 4 << 20
 }
 
 /// Where event loops leave events for the writer: a locked append, no system call until it is half full.
+///
+/// Two batches take turns, so that in steady state neither their growth nor their end costs anything.
 final class EvidenceRing: Sendable {
   /// How many cut bodies a batch tells apart: a disk may stay full for hours.
   static let mostCutBodies = 65_536
@@ -65,6 +83,7 @@ final class EvidenceRing: Sendable {
   private let maxEvents: Int
   private let maxBytes: Int
   private let isRequired: Bool
+  private let keepsBodies: Bool
   private let keepsWire: Bool
   private let tick: Int
   private let clock: CaseClock
@@ -73,6 +92,7 @@ final class EvidenceRing: Sendable {
     self.maxEvents = settings.ringEvents
     self.maxBytes = settings.ringBytes
     self.isRequired = settings.isRequired
+    self.keepsBodies = settings.keepsBodies
     self.keepsWire = settings.keepsWire
     self.tick = settings.tick
     self.clock = settings.clock
@@ -85,6 +105,8 @@ final class EvidenceRing: Sendable {
   var droppedEver: UInt64 { self.state.withLock { $0.droppedEver } }
 
   func offer(_ event: FlowEvent) -> Offer {
+    // What is not to be kept does not even wait here.
+    guard self.keeps(event) else { return .accepted }
     switch event {
     case .body(let flow, let direction, let stage, let content):
       return self.offer(
@@ -96,13 +118,10 @@ final class EvidenceRing: Sendable {
       return self.offer(.timed(event, self.clock.now), size: content.count, body: nil)
     case .hello(_, let facts, _):
       return self.offer(.event(event), size: facts.raw.count, body: nil)
-    case .secret(_, let line):
-      // Where it is not to be kept it does not even wait here.
-      guard self.keepsWire else { return .accepted }
-      return self.offer(.timed(event, self.clock.now), size: line.count, body: nil)
-    case .wire(let connection, let direction, let content, _):
-      guard self.keepsWire else { return .accepted }
-      return self.offer(event, WireSide(connection: connection, direction: direction), content)
+    case .secret(let connection, let line):
+      return self.offer(.keyLog, line, of: connection, at: self.clock.now)
+    case .wire(let connection, let direction, let content, let time):
+      return self.offer(WireFormat.Kind(direction), content, of: connection, at: time)
     case .message(let flow, let direction, let stage, let message, let time):
       // Where there is no room for the payload, that a message passed is still worth a line.
       return self.offer(
@@ -116,6 +135,16 @@ final class EvidenceRing: Sendable {
       .findings,
       .note, .redacted, .flowEnded, .connectionClosed:
       return self.offer(.event(event), size: 0, body: nil)
+    }
+  }
+
+  private func keeps(_ event: FlowEvent) -> Bool {
+    switch event {
+    case .head, .body, .trailers, .message: self.keepsBodies
+    case .secret, .wire: self.keepsWire
+    case .connectionOpened, .lookedUp, .destinationDecided, .hello, .handshake, .flowStarted,
+      .coverage, .findings, .note, .redacted, .flowEnded, .connectionClosed:
+      true
     }
   }
 
@@ -152,25 +181,47 @@ final class EvidenceRing: Sendable {
     return offer
   }
 
-  /// Takes a piece of wire/, or counts how many of its bytes are lost.
+  /// Takes a record of wire/, or counts how many of its bytes are lost.
   ///
   /// Once a piece is lost none is taken before the writer knows: what follows would stand in its place.
-  private func offer(_ event: FlowEvent, _ side: WireSide, _ content: Bytes) -> Offer {
+  private func offer(
+    _ kind: WireFormat.Kind,
+    _ content: Bytes,
+    of connection: ConnectionID,
+    at time: WallTime
+  ) -> Offer {
     let (offer, wakes) = self.state.withLock { state -> (Offer, Bool) in
       if state.batch.isLast { return (.accepted, false) }
-      let isFull = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
-      guard !self.isRequired, isFull || !state.batch.wireGaps.isEmpty else {
-        // A small slice may keep a large read alive.
-        return self.append(.event(event), size: content.retainedCount, &state)
+      if !self.isRequired, self.drops(kind, content, of: connection, &state) {
+        return (.accepted, false)
       }
-      state.batch.wireGaps.add(content.count, of: side)
-      state.batch.dropped.pieces += 1
-      state.batch.dropped.bytes += UInt64(content.count)
-      state.droppedEver += 1
-      return (.accepted, false)
+      WireFormat.write(pieces: kind, content, of: connection, at: time, into: &state.batch.wire)
+      return self.grow(by: content.count + WireFormat.recordHeaderSize, &state)
     }
     if wakes { self.wake.signal() }
     return offer
+  }
+
+  /// Whether a record is dropped, and counted.
+  private func drops(
+    _ kind: WireFormat.Kind,
+    _ content: Bytes,
+    of connection: ConnectionID,
+    _ state: inout State
+  ) -> Bool {
+    guard let direction = kind.direction else {
+      return self.drop(size: content.count, body: nil, &state)
+    }
+    let isFull = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
+    guard isFull || !state.batch.wireGaps.isEmpty else { return false }
+    state.batch.wireGaps.add(
+      content.count,
+      of: WireSide(connection: connection, direction: direction)
+    )
+    state.batch.dropped.pieces += 1
+    state.batch.dropped.bytes += UInt64(content.count)
+    state.droppedEver += 1
+    return true
   }
 
   /// Takes an item; says what its sender is told, and whether the writer is to be woken.
@@ -180,6 +231,10 @@ final class EvidenceRing: Sendable {
     _ state: inout State
   ) -> (Offer, wakes: Bool) {
     state.batch.items.append(item)
+    return self.grow(by: size, &state)
+  }
+
+  private func grow(by size: Int, _ state: inout State) -> (Offer, wakes: Bool) {
     state.bytes += size
     let isHalfFull =
       state.batch.items.count >= self.maxEvents / 2 || state.bytes >= self.maxBytes / 8
@@ -196,16 +251,21 @@ final class EvidenceRing: Sendable {
 
   /// Takes all that waits.
   func take() -> RecordedBatch {
+    var batch = RecordedBatch()
+    self.take(into: &batch)
+    return batch
+  }
+
+  /// Takes all that waits into a batch whose memory is used again for what comes.
+  func take(into batch: inout RecordedBatch) {
+    batch.clear()
     self.state.withLock { state in
-      let batch = state.batch
-      let capacity = min(batch.items.count, self.maxEvents)
-      state.batch = RecordedBatch(isLast: batch.isLast)
-      state.batch.items.reserveCapacity(capacity)
+      batch.isLast = state.batch.isLast
+      swap(&batch, &state.batch)
       state.bytes = 0
       state.isDropping = false
       state.hasSignalled = false
       if !state.isFailing { self.isRoomy.store(true, ordering: .relaxed) }
-      return batch
     }
   }
 

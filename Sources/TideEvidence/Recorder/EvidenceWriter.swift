@@ -101,19 +101,23 @@ struct EvidenceWriter: ~Copyable {
   mutating func run() throws(Abandoned) -> LogTail {
     try self.writeStart()
     try self.log.flush()
+    var batch = RecordedBatch()
     while true {
       self.ring.wait()
-      let batch = self.ring.take()
+      self.ring.take(into: &batch)
       // What was offered until now has times by the anchor until now.
       let clock = self.watch?.check()
       self.cutBodies = batch.cutBodies
       self.cutsAll = batch.cutsAll
-      for item in batch.items {
+      // Each is moved out and gone once it is written: nothing is copied, and its memory is soon used again.
+      batch.items.reverse()
+      while let item = batch.items.popLast() {
         try self.write(item)
         if self.log.isFull { try self.rotate() }
         if let gap = self.access.takeGap() { try self.write(gap, DroppedCount()) }
       }
       self.cut()
+      try self.wire.append(records: batch.wire)
       try self.wire.append(batch.wireGaps)
       if batch.dropped.events > 0 { self.hasLostEvents = true }
       try self.spillIfDue()

@@ -27,6 +27,15 @@ enum WireFormat {
       case .response: self = .sent
       }
     }
+
+    /// Which way a piece of that kind goes; nil if it is none.
+    var direction: Direction? {
+      switch self {
+      case .received: .request
+      case .sent: .response
+      case .keyLog, .gap: nil
+      }
+    }
   }
 
   static let magic = Array("TIDEWIRE".utf8)
@@ -74,11 +83,51 @@ enum WireFormat {
     at time: WallTime,
     into bytes: inout [UInt8]
   ) {
-    bytes.append(kind.rawValue)
-    self.write(connection.number, into: &bytes)
-    self.write(time.nanoseconds, into: &bytes)
-    self.write(UInt32(clamping: content.count), into: &bytes)
+    bytes.append(addingCapacity: self.recordHeaderSize) { output in
+      output.append(kind.rawValue)
+      self.write(connection.number, into: &output)
+      self.write(time.nanoseconds, into: &output)
+      self.write(UInt32(clamping: content.count), into: &output)
+    }
     bytes.append(contentsOf: content)
+  }
+
+  /// Writes a piece: a record, or several if it is too large for one.
+  static func write(
+    pieces kind: Kind,
+    _ content: Bytes,
+    of connection: ConnectionID,
+    at time: WallTime,
+    into bytes: inout [UInt8]
+  ) {
+    var rest = content
+    while rest.count > self.mostPiece {
+      self.write(kind, rest.slice(0..<self.mostPiece), of: connection, at: time, into: &bytes)
+      rest = rest.dropping(first: self.mostPiece)
+    }
+    self.write(kind, rest, of: connection, at: time, into: &bytes)
+  }
+
+  /// Calls `body` with each of the records that `write` made, one after another.
+  static func forEach<E: Error>(
+    _ records: Bytes,
+    _ body: (Kind, Bytes, ConnectionID, WallTime) throws(E) -> Void
+  ) throws(E) {
+    var rest = records
+    while rest.count >= self.recordHeaderSize, let kind = Kind(rawValue: rest[0]) {
+      func number(_ range: Range<Int>) -> UInt64 {
+        rest.slice(range).reduce(0) { $0 << 8 | UInt64($1) }
+      }
+      let end = self.recordHeaderSize + Int(clamping: number(17..<self.recordHeaderSize))
+      guard end <= rest.count else { return }
+      try body(
+        kind,
+        rest.slice(self.recordHeaderSize..<end),
+        ConnectionID(number(1..<9)),
+        WallTime(nanoseconds: Int64(bitPattern: number(9..<17)))
+      )
+      rest = rest.dropping(first: end)
+    }
   }
 
   /// What a record of a gap holds; `kind` is nil where it is not known of what.
@@ -96,6 +145,15 @@ enum WireFormat {
     case .received: return (.request, count)
     case .sent: return (.response, count)
     case .keyLog, .gap, nil: return (nil, count)
+    }
+  }
+
+  private static func write(
+    _ number: some FixedWidthInteger,
+    into output: inout OutputSpan<UInt8>
+  ) {
+    for shift in stride(from: number.bitWidth - 8, through: 0, by: -8) {
+      output.append(UInt8(truncatingIfNeeded: number >> shift))
     }
   }
 

@@ -30,26 +30,6 @@ struct WireGaps: Sendable {
 }
 
 extension WireLog {
-  /// Takes what crossed a device's socket; nothing if that side has ended.
-  mutating func append(
-    _ direction: Direction,
-    _ content: Bytes,
-    of connection: ConnectionID,
-    at time: WallTime
-  ) throws(Abandoned) {
-    let kind = WireFormat.Kind(direction)
-    guard content.count > WireFormat.mostPiece else {
-      try self.append(kind, content, of: connection, at: time)
-      return
-    }
-    var rest = content
-    while !rest.isEmpty {
-      let count = min(rest.count, WireFormat.mostPiece)
-      try self.append(kind, rest.slice(0..<count), of: connection, at: time)
-      rest = rest.dropping(first: count)
-    }
-  }
-
   /// Takes what is missing after what was taken before.
   mutating func append(_ gaps: WireGaps) throws(Abandoned) {
     guard !gaps.isEmpty else { return }

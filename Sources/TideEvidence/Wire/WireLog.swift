@@ -64,6 +64,25 @@ struct WireLog: ~Copyable {
     return extents
   }
 
+  /// Takes records as `WireFormat.write` makes them.
+  mutating func append(records: [UInt8]) throws(Abandoned) {
+    guard self.settings.keepsWire, !records.isEmpty else { return }
+    let end = self.length + UInt64(WireFormat.headerSize + self.pending.count + records.count)
+    guard self.cipher == nil, end < self.settings.segmentSize else {
+      // Each is bound to its place, or one of them begins the next file.
+      try WireFormat.forEach(Bytes(records)) {
+        (kind, content, connection, time) throws(Abandoned) in
+        try self.append(kind, content, of: connection, at: time)
+      }
+      return
+    }
+    if self.length == 0, self.pending.isEmpty {
+      WireFormat.writeHeader(of: self.segment, into: &self.pending)
+    }
+    try self.flush()
+    try self.write(records)
+  }
+
   /// Takes a record.
   mutating func append(
     _ kind: WireFormat.Kind,
@@ -98,6 +117,11 @@ struct WireLog: ~Copyable {
   /// Hands what is written to the system.
   mutating func flush() throws(Abandoned) {
     guard !self.pending.isEmpty else { return }
+    try self.write(self.pending)
+    self.pending.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func write(_ bytes: [UInt8]) throws(Abandoned) {
     let file: any StoredFile
     if let open = self.file {
       file = open
@@ -107,11 +131,10 @@ struct WireLog: ~Copyable {
       self.file = file
     }
     if self.hashed < self.length { try self.hashWhatIsThere() }
-    try self.access.append(self.pending, to: file)
-    self.hasher.update(self.pending)
-    self.length += UInt64(self.pending.count)
+    try self.access.append(bytes, to: file)
+    self.hasher.update(bytes)
+    self.length += UInt64(bytes.count)
     self.hashed = self.length
-    self.pending.removeAll(keepingCapacity: true)
   }
 
   private mutating func rotate() throws(Abandoned) {
