@@ -54,7 +54,9 @@ public struct Limits: Sendable {
   /// flow's bodies.
   public var messageBytes = 1 << 20
   /// The most connections per loop; beyond it nothing is accepted.
-  public var connectionsPerLoop = 4_096
+  ///
+  /// Idle ones take some 50 KiB each: a full loop of them 800 MiB.
+  public var connectionsPerLoop = 16_384
   /// The most leaves in a loop's cache; the least recently used goes first.
   public var leaves = 1_024
   /// The most addresses of one name that are dialled, one after the other; all of them are judged.

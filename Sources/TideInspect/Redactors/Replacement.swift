@@ -168,8 +168,12 @@ enum Replacement {
         }
       }
     }
-    let used = self.alphabet(around: range, in: original) ?? alphabet
-    return values.map { Base64Digit.digit($0, used) }
+    if let used = self.alphabet(around: range, in: original) {
+      return values.map { Base64Digit.digit($0, used) }
+    }
+    // What was written tells nothing of its alphabet, and whoever reads it knows only one: a wrong guess breaks it.
+    guard values.allSatisfy({ $0 < 62 }) else { return nil }
+    return values.map { Base64Digit.digit($0, alphabet) }
   }
 
   /// The alphabet of the text around `range`, as far as one of the four telling digits shows it.
