@@ -96,8 +96,6 @@ final class FetchBench: Sendable {
   deinit {
     self.resolver.stop()
     self.authentication.stop()
-    let loop = self.loop
-    Task { await loop.stop() }
   }
 
   /// Begins a fetch; the future is never left without an outcome unless its owner is abandoned.
