@@ -86,6 +86,15 @@ final class CasesFolder: Sendable {
   }
 }
 
+extension EvidenceRing {
+  /// All that waits.
+  func take() -> RecordedBatch {
+    var batch = RecordedBatch()
+    self.take(into: &batch)
+    return batch
+  }
+}
+
 /// The lines of a case's log as an outsider reads them.
 func logLines(_ path: String, segment: Int = 1) throws -> [[UInt8]] {
   let text = try Data(contentsOf: URL(fileURLWithPath: LogReader.path(of: segment, in: path)))

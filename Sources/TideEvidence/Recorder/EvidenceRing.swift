@@ -249,13 +249,6 @@ final class EvidenceRing: Sendable {
   /// Waits until there is much to do or a tick has passed.
   func wait() { _ = self.wake.wait(timeout: .now() + .milliseconds(self.tick)) }
 
-  /// Takes all that waits.
-  func take() -> RecordedBatch {
-    var batch = RecordedBatch()
-    self.take(into: &batch)
-    return batch
-  }
-
   /// Takes all that waits into a batch whose memory is used again for what comes.
   func take(into batch: inout RecordedBatch) {
     batch.clear()
