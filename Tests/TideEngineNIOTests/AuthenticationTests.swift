@@ -58,7 +58,8 @@ private final class Gate: Sendable {
   @Test("Who was right is remembered; who was wrong is asked about again")
   func remembers() async throws {
     let fake = FakeAuthenticator()
-    let authentication = try Authentication(fake)
+    let clock = TestClock()
+    let authentication = try Authentication(fake, now: { clock.now })
     defer { authentication.stop() }
     for _ in 0..<3 {
       #expect(
@@ -168,7 +169,8 @@ private final class Gate: Sendable {
   @Test("No more than so many are remembered; the one that was used longest ago goes")
   func evicts() async throws {
     let fake = FakeAuthenticator()
-    let authentication = try Authentication(fake)
+    let clock = TestClock()
+    let authentication = try Authentication(fake, now: { clock.now })
     defer { authentication.stop() }
     for index in 0..<Authentication.mostAccepted {
       _ = try await self.answer(
