@@ -15,18 +15,23 @@ extension ConnectionMachine {
 
   /// Sends what is queued for the device.
   func sendDownstream() {
-    guard self.down.isOpen, let bytes = Self.takeOutput(&self.down) else { return }
+    guard self.down.isOpen, !self.down.hasEndedWriting, let bytes = Self.takeOutput(&self.down)
+    else { return }
     self.give(bytes)
   }
 
   func flushDownstream() {
     guard self.down.isOpen else { return }
     if self.down.closing == .writing || self.down.closing == .afterFlush {
+      // The last frames do not wait for room: nothing can follow the end of what we write.
+      self.isDeviceCongested = false
       self.flushFrames()
       self.sendDownstream()
       self.down.tls?.close()
     }
-    if self.down.closing != .abort, let bytes = Self.takeOutput(&self.down) {
+    if self.down.closing != .abort, !self.down.hasEndedWriting,
+      let bytes = Self.takeOutput(&self.down)
+    {
       self.give(bytes)
     }
     guard let mode = self.down.closing else { return }

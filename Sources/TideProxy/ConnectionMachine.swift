@@ -126,7 +126,7 @@ public final class ConnectionMachine {
   var isStopping = false
   private(set) var isWaitingForRoom = false
   /// Whether the device takes its bytes slowly, whichever upstream they come from.
-  private(set) var isDeviceCongested = false
+  var isDeviceCongested = false
   private(set) var isServerCongested = false
   /// What this turn's frames have put into the legs' queues.
   var turnOutput = (down: 0, up: 0)

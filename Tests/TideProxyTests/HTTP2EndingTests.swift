@@ -230,6 +230,19 @@ import TideTLS
     play.expectCleanEnd()
   }
 
+  @Test("A congested device that breaks the protocol is told so first, and nothing after the end")
+  func brokenCongestedDevice() throws {
+    let play = try HTTP2Play()
+    _ = play.get("/a")
+    play.give(.congested(.downstream))
+    play.book.device(bytes: Bytes([0, 0, 1, 0, 0, 0, 0, 0, 0, 0x7A]))
+    play.settle()
+    #expect(play.device.goAway == .protocolError)
+    #expect(play.book.downstreamClose == .writing)
+    play.give(.drained(.downstream))
+    play.expectCleanEnd()
+  }
+
   @Test("A server whose frames break the protocol is a bad gateway for every stream")
   func brokenServer() throws {
     let play = try HTTP2Play()

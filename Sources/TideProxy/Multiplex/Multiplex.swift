@@ -179,7 +179,7 @@ extension ConnectionMachine {
   }
 
   private func pullDevice(_ multiplex: Multiplex) -> Bool {
-    guard self.down.isOpen else { return false }
+    guard self.down.isOpen, !self.down.hasEndedWriting else { return false }
     var moved = 0
     while !self.isDeviceCongested, multiplex.device.hasOutput, self.turnOutput.down < self.turnLimit
     {
