@@ -30,7 +30,9 @@ public struct DecodingBudget: Sendable {
   /// What ran out first; nil while nothing has.
   public private(set) var exceeded: Limit?
   private let clock: (any MonotonicClock)?
-  private let deadline: UInt64
+  private let nanoseconds: UInt64
+  /// When time is over; nil until the clock is read.
+  private var deadline: UInt64?
   /// Work since the clock was last read.
   private var work = 0
 
@@ -41,7 +43,8 @@ public struct DecodingBudget: Sendable {
   ///   - nodes: places inside containers.
   ///   - depth: layers inside each other.
   ///   - ratio: decoded bytes for each encoded one.
-  ///   - nanoseconds: time from now on.
+  ///   - nanoseconds: time, from the first 4 KiB of work on: most messages end before that, and to read
+  ///     the clock costs as much as to search them.
   ///   - clock: who knows the time; nil for no limit.
   public init(
     bytes: Int,
@@ -56,7 +59,7 @@ public struct DecodingBudget: Sendable {
     self.depth = depth
     self.ratio = ratio
     self.clock = clock
-    self.deadline = (clock?.now() ?? 0) &+ nanoseconds
+    self.nanoseconds = nanoseconds
   }
 
   /// Whether something ran out.
@@ -80,14 +83,19 @@ public struct DecodingBudget: Sendable {
 
   /// Notes work, counted in bytes that were looked at; false if time or anything else ran out.
   ///
-  /// The clock is read after every 64 KiB.
+  /// The clock is read after 4 KiB, then after every 64 KiB.
   public mutating func goOn(_ count: Int) -> Bool {
     if self.exceeded != nil { return false }
     self.work += count
-    guard self.work >= 64 << 10 else { return true }
+    guard self.work >= (self.deadline == nil ? 4 << 10 : 64 << 10) else { return true }
     self.work = 0
-    guard let clock = self.clock, clock.now() > self.deadline else { return true }
-    return self.refuse(.time)
+    guard let clock = self.clock else { return true }
+    let now = clock.now()
+    guard let deadline = self.deadline else {
+      self.deadline = now &+ self.nanoseconds
+      return true
+    }
+    return now > deadline ? self.refuse(.time) : true
   }
 
   /// Says that a limit was met that the budget does not count itself; always false.

@@ -24,7 +24,7 @@ public enum RequestTarget: Hashable, Sendable {
       throw self.malformed("an octet that no target has", target)
     }
     if AnsweredMethod(method) == .connect {
-      guard let authority = self.readAuthority(target, defaultPort: nil) else {
+      guard let authority = Authority(utf8: target, defaultPort: nil) else {
         throw self.malformed("not a host and port", target)
       }
       return .authority(authority)
@@ -53,7 +53,7 @@ public enum RequestTarget: Hashable, Sendable {
     }
     let rest = target.dropping(first: colon + 3)
     let end = rest.firstIndex { $0 == 0x2F || $0 == 0x3F } ?? rest.count
-    guard let authority = self.readAuthority(rest.slice(0..<end), defaultPort: defaultPort) else {
+    guard let authority = Authority(utf8: rest.slice(0..<end), defaultPort: defaultPort) else {
       throw self.malformed("not a host", rest.slice(0..<end))
     }
     var origin = rest.dropping(first: end)
@@ -65,12 +65,6 @@ public enum RequestTarget: Hashable, Sendable {
     }
     let name = defaultPort == 80 ? "http" : "https"
     return .absolute(scheme: name, authority: authority, origin: origin)
-  }
-
-  /// ASCII only: text that Unicode would fold or join must not be compared as text.
-  private static func readAuthority(_ bytes: Bytes, defaultPort: UInt16?) -> Authority? {
-    guard bytes.allSatisfy({ $0 < 0x80 }) else { return nil }
-    return Authority(bytes.text, defaultPort: defaultPort)
   }
 
   /// Quotes nothing that may hold a password.

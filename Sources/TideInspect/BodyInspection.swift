@@ -105,6 +105,7 @@ public final class BodyInspection {
     guard case .inspecting = self.stage else { return [] }
     guard var strand = self.strand else {
       guard let part = self.part else { return [] }
+      if let key = self.key, self.context.quiet.contains(key) { return [] }
       var examination = Examination(self.context, part, self.context.budget())
       let specimen = examination.examine(self.gathered)
       return specimen.findings(part, self.context.plan.name(of:))
@@ -234,6 +235,24 @@ public final class BodyInspection {
     self.gathered.first.map { self.content.part(firstByte: $0, layers: self.layers) }
   }
 
+  /// What is found in content that was gathered as it is depends on this; nil of what is coded.
+  private var key: QuietValues.Key? {
+    guard case .identity = self.coding, self.gathered.count <= QuietValues.longest else {
+      return nil
+    }
+    let place: QuietValues.Place =
+      switch self.content.location {
+      case .websocket: .message
+      case .body, .path, .query, .header, .cookie, .trailer: .body
+      }
+    return QuietValues.Key(
+      place: place,
+      direction: self.content.direction,
+      name: self.content.fields.first("content-type") ?? Bytes(),
+      value: self.gathered
+    )
+  }
+
   private var layers: [String] {
     switch self.coding {
     case .identity, .unknown: []
@@ -277,12 +296,17 @@ public final class BodyInspection {
     guard self.isGathering, let part = self.strand?.part ?? self.part else { return }
     let gathered = self.strand?.kept ?? self.gathered
     defer { self.stopGathering() }
+    let key = isWhole ? self.key : nil
+    if let key, self.context.quiet.contains(key) { return }
     var examination = Examination(self.context, part, self.context.budget())
     let specimen = examination.examine(gathered, searchesPart: isWhole)
     var new = specimen.findings(part, self.context.plan.name(of:))
     if !isWhole { new.removeAll { self.seen.contains(Seen($0)) } }
     self.take(new, &findings)
-    guard let exceeded = examination.exceeded else { return }
+    guard let exceeded = examination.exceeded else {
+      if new.isEmpty, let key { self.context.quiet.insert(key) }
+      return
+    }
     self.isOverLimit = true
     self.isIncomplete = true
     self.notes.append("not every layer was opened: the limit on \(exceeded.rawValue) was met")

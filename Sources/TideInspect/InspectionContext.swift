@@ -12,6 +12,8 @@ public final class InspectionContext {
   private var glances: DecoderGlances?
   /// Decoded bytes that bodies under way have gathered.
   var gathered = 0
+  /// What need not be searched again.
+  var quiet = QuietValues()
 
   /// Makes the scratch for one loop.
   ///
@@ -42,20 +44,21 @@ public final class InspectionContext {
   /// Ranges count from the start of the target, also for the query, or of the field's value. The path
   /// is the query key, the field's name in lower case, or the cookie's name.
   public func inspect(head: MessageHead, direction: Direction) -> [Finding] {
-    self.limitMetInHead = nil
-    guard
-      self.isSuspicious(head.target, direction)
-        || self.isSuspicious(head.fields.buffer, direction)
-        || HeadPart.method(of: head).map({ self.isSuspicious($0, direction) }) == true
-    else { return [] }
-    return self.inspect(HeadPart.all(of: head, direction))
+    var search = HeadSearch()
+    for piece in HeadPart.beforeFields(of: head, direction) {
+      self.search([piece], piece.key(direction), &search)
+    }
+    self.search(head.fields, direction, isTrailer: false, &search)
+    self.limitMetInHead = search.exceeded
+    return search.findings
   }
 
   /// Searches a trailer section.
   public func inspect(trailers: HeaderFields, direction: Direction) -> [Finding] {
-    self.limitMetInHead = nil
-    guard self.isSuspicious(trailers.buffer, direction) else { return [] }
-    return self.inspect(HeadPart.all(of: trailers, direction, isTrailer: true))
+    var search = HeadSearch()
+    self.search(trailers, direction, isTrailer: true, &search)
+    self.limitMetInHead = search.exceeded
+    return search.findings
   }
 
   /// Lends what examinations remember of decoders.
@@ -106,37 +109,55 @@ public final class InspectionContext {
     return BodyInspection(self, content)
   }
 
-  /// Whether anything may be found in a section of a head; at once, and without allocation.
-  ///
-  /// Most hold nothing, and to take one apart costs more than to read it. A needle's string in a value is
-  /// also in the section, and so is an inspector's trigger; what is inside a layer is in neither.
-  private func isSuspicious(_ bytes: Bytes, _ direction: Direction) -> Bool {
-    bytes.withSpan { span in
-      if LayerGlance.mayHoldLayer(span) { return true }
-      if self.scanner?.hasHit(in: span) == true { return true }
-      return self.plan.inspectors(direction).contains { $0.mayMatch(span) }
-        || self.plan.leafInspectors.contains { $0.mayFind(in: span) }
+  /// What the search of one head has come to.
+  private struct HeadSearch {
+    var findings: [Finding] = []
+    /// What is left for the head; nil until something is opened.
+    var budget: DecodingBudget?
+    /// The limit that was met first.
+    var exceeded: String?
+  }
+
+  private func search(
+    _ fields: HeaderFields,
+    _ direction: Direction,
+    isTrailer: Bool,
+    _ search: inout HeadSearch
+  ) {
+    for index in 0..<fields.count {
+      let key = QuietValues.Key(
+        place: isTrailer ? .trailer : .field,
+        direction: direction,
+        name: fields.name(at: index),
+        value: fields.value(at: index)
+      )
+      if self.quiet.contains(key) { continue }
+      let pieces = HeadPart.all(ofFieldAt: index, fields, direction, isTrailer: isTrailer)
+      self.search(pieces, key, &search)
     }
   }
 
-  /// Searches parts that are there as a whole, within one budget.
-  private func inspect(_ parts: [HeadPart]) -> [Finding] {
-    var findings: [Finding] = []
-    var budget = self.budget()
-    for piece in parts {
-      let mayHoldLayer = piece.bytes.withSpan { span in
-        LayerGlance.mayHoldLayer(span) || self.plan.leafInspectors.contains { $0.mayFind(in: span) }
-      }
-      guard mayHoldLayer || self.plan.mayMatch(piece.bytes, piece.part, self.scanner) else {
-        continue
-      }
-      var examination = Examination(self, piece.part, budget)
-      let specimen = examination.examine(piece.bytes)
-      findings += specimen.findings(piece.part, self.plan.name(of:))
-      budget = examination.budget
-      self.limitMetInHead = self.limitMetInHead ?? examination.exceeded?.rawValue
+  /// Searches pieces that one key stands for; if nothing is in them they are not searched again.
+  private func search(_ pieces: [HeadPart], _ key: QuietValues.Key, _ search: inout HeadSearch) {
+    if self.quiet.contains(key) { return }
+    var isQuiet = true
+    for piece in pieces where self.mayFind(piece) {
+      var examination = Examination(self, piece.part, search.budget ?? self.budget())
+      let found = examination.examine(piece.bytes).findings(piece.part, self.plan.name(of:))
+      search.findings += found
+      search.budget = examination.budget
+      search.exceeded = search.exceeded ?? examination.exceeded?.rawValue
+      isQuiet = isQuiet && found.isEmpty && examination.exceeded == nil
     }
-    return findings
+    // What is not searched need not be known either: a password for us is in no table.
+    if isQuiet, !pieces.isEmpty { self.quiet.insert(key) }
+  }
+
+  /// Whether anything may be found in a piece; at once, and without allocation.
+  private func mayFind(_ piece: HeadPart) -> Bool {
+    piece.bytes.withSpan { span in
+      LayerGlance.mayHoldLayer(span) || self.plan.leafInspectors.contains { $0.mayFind(in: span) }
+    } || self.plan.mayMatch(piece.bytes, piece.part, self.scanner)
   }
 }
 
@@ -185,6 +206,11 @@ struct HeadPart {
 
   /// The target before and after its `?`, and every field but those that frame the message.
   static func all(of head: MessageHead, _ direction: Direction) -> [HeadPart] {
+    self.beforeFields(of: head, direction) + self.all(of: head.fields, direction, isTrailer: false)
+  }
+
+  /// The target before and after its `?`, whom an HTTP/2 request is for, and what is asked.
+  static func beforeFields(of head: MessageHead, _ direction: Direction) -> [HeadPart] {
     let target = head.target
     var parts: [HeadPart] = []
     if !target.isEmpty {
@@ -219,7 +245,7 @@ struct HeadPart {
       let part = Part(location: .header, direction: direction, syntax: .named("method"))
       parts.append(HeadPart(place: .fixed, part: part, bytes: method))
     }
-    return parts + self.all(of: head.fields, direction, isTrailer: false)
+    return parts
   }
 
   /// Every field but those that frame the message, and the one that is for us alone.
@@ -228,37 +254,61 @@ struct HeadPart {
     _ direction: Direction,
     isTrailer: Bool
   ) -> [HeadPart] {
-    var parts: [HeadPart] = []
-    parts.reserveCapacity(fields.count)
-    for index in 0..<fields.count {
-      let name = fields.name(at: index)
-      if self.mayHoldValue(name) {
-        let location: FindingLocation = isTrailer ? .trailer : .header
-        let part = Part(location: location, direction: direction, syntax: .named(name))
-        parts.append(HeadPart(place: .fixed, part: part, bytes: name))
-      }
-      let value = fields.value(at: index)
-      if value.isEmpty || fields.isNamed("content-length", at: index)
-        || fields.isNamed("transfer-encoding", at: index)
-        || fields.isNamed("proxy-authorization", at: index)
-      {
-        continue
-      }
-      let isCookie =
-        fields.isNamed("cookie", at: index) || fields.isNamed("set-cookie", at: index)
-      parts.append(
-        HeadPart(
-          place: .field(index),
-          part: Part(
-            location: isTrailer ? .trailer : isCookie ? .cookie : .header,
-            direction: direction,
-            syntax: isCookie ? .cookie : .named(fields.name(at: index))
-          ),
-          bytes: value
-        )
-      )
+    (0..<fields.count).flatMap {
+      self.all(ofFieldAt: $0, fields, direction, isTrailer: isTrailer)
     }
+  }
+
+  /// A field's value, and its name if that may be a message in itself.
+  static func all(
+    ofFieldAt index: Int,
+    _ fields: HeaderFields,
+    _ direction: Direction,
+    isTrailer: Bool
+  ) -> [HeadPart] {
+    var parts: [HeadPart] = []
+    let name = fields.name(at: index)
+    if self.mayHoldValue(name) {
+      let location: FindingLocation = isTrailer ? .trailer : .header
+      let part = Part(location: location, direction: direction, syntax: .named(name))
+      parts.append(HeadPart(place: .fixed, part: part, bytes: name))
+    }
+    let value = fields.value(at: index)
+    if value.isEmpty || fields.isNamed("content-length", at: index)
+      || fields.isNamed("transfer-encoding", at: index)
+      || fields.isNamed("proxy-authorization", at: index)
+    {
+      return parts
+    }
+    let isCookie = fields.isNamed("cookie", at: index) || fields.isNamed("set-cookie", at: index)
+    parts.append(
+      HeadPart(
+        place: .field(index),
+        part: Part(
+          location: isTrailer ? .trailer : isCookie ? .cookie : .header,
+          direction: direction,
+          syntax: isCookie ? .cookie : .named(name)
+        ),
+        bytes: value
+      )
+    )
     return parts
+  }
+
+  /// What is found in a piece that is no field depends on this.
+  func key(_ direction: Direction) -> QuietValues.Key {
+    let place: QuietValues.Place =
+      switch self.part.location {
+      case .path: .path
+      case .query: .query
+      case .header, .cookie, .trailer, .body, .websocket: .field
+      }
+    let name: Bytes =
+      switch self.part.syntax {
+      case .named(let name): name
+      case .form, .cookie, .json: Bytes()
+      }
+    return QuietValues.Key(place: place, direction: direction, name: name, value: self.bytes)
   }
 
   /// A request's method, if it may be a message in itself.

@@ -8,7 +8,8 @@ public import TideCore
 /// An inspector keeps no state. The same bytes come in windows that overlap and are cut anywhere, and
 /// the result must not depend on the cut: whether a match starts at a position may depend only on
 /// the `Window.contextBefore` bytes before it and the `maxMatchLength + Window.contextAfter` bytes
-/// from it. The pipeline calls again when those are there, and reports each match once.
+/// from it. The pipeline calls again when those are there, and reports each match once. Values in which
+/// nothing was found are not shown again.
 public protocol Inspector: Sendable {
   /// The name in the configuration, in findings and in `doctor`; unique.
   static var id: String { get }

@@ -131,6 +131,6 @@ struct Route {
   /// The authority that a Host field names; nil if it is malformed.
   func authority(ofHost field: Bytes) -> Authority? {
     if self.usualHosts.contains(field) { return self.authority }
-    return Authority(field.text, defaultPort: self.facts.authority.port)
+    return Authority(utf8: field, defaultPort: self.facts.authority.port)
   }
 }

@@ -6,10 +6,13 @@ public enum Host: Hashable, Sendable {
   case address(IPAddress)
 
   /// Reads a host as it stands in a URI or a `Host` field (RFC 3986 §3.2.2); `nil` if it is neither.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) { self.init(utf8: Bytes(Array(text.utf8))) }
+
+  /// Reads a host as it came; `nil` if it is neither.
+  public init?(utf8 text: Bytes) {
     if let address = IPAddress(lenient: text) {
       self = .address(address.unmapped)
-    } else if let name = Hostname(text) {
+    } else if let name = Hostname(utf8: text) {
       self = .name(name)
     } else {
       return nil
@@ -57,29 +60,31 @@ public struct Authority: Hashable, Sendable {
   ///   - defaultPort: the port if none is written; `nil` makes the port mandatory, as in CONNECT
   ///     (RFC 9110 §9.3.6).
   public init?(_ text: some StringProtocol, defaultPort: UInt16?) {
-    guard !text.contains("@") else { return nil }
-    let hostText: String
-    let rest: String
-    if text.hasPrefix("[") {
-      guard let end = text.firstIndex(of: "]") else { return nil }
-      hostText = String(text[...end])
-      guard hostText.contains(":") else { return nil }
-      rest = String(text[text.index(after: end)...])
-    } else {
-      let colon = text.firstIndex(of: ":") ?? text.endIndex
-      hostText = String(text[..<colon])
-      rest = String(text[colon...])
+    self.init(utf8: Bytes(Array(text.utf8)), defaultPort: defaultPort)
+  }
+
+  /// Reads an authority as it came.
+  public init?(utf8 text: Bytes, defaultPort: UInt16?) {
+    // ASCII only: text that Unicode would fold or join must not be compared as text.
+    guard text.allSatisfy({ $0 < 0x80 && $0 != 0x40 }) else { return nil }
+    var end = text.firstIndex(of: 0x3A) ?? text.count
+    if text.first == 0x5B {
+      // In brackets is IPv6, and nothing else.
+      guard let bracket = text.firstIndex(of: 0x5D), end < bracket else { return nil }
+      end = bracket + 1
     }
-    guard let host = Host(hostText) else { return nil }
+    guard let host = Host(utf8: text.slice(0..<end)) else { return nil }
+    let rest = text.dropping(first: end)
     if rest.isEmpty {
       guard let defaultPort else { return nil }
       self.init(host: host, port: defaultPort)
       return
     }
-    let digits = rest.dropFirst()
-    guard rest.hasPrefix(":"), (1...5).contains(digits.utf8.count),
-      digits.utf8.allSatisfy(ASCII.isDigit), let port = UInt16(digits), port > 0
+    let digits = rest.dropping(first: 1)
+    guard rest.first == 0x3A, (1...5).contains(digits.count), digits.allSatisfy(ASCII.isDigit)
     else { return nil }
+    let port = digits.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
+    guard let port = UInt16(exactly: port), port > 0 else { return nil }
     self.init(host: host, port: port)
   }
 }

@@ -8,24 +8,40 @@ public struct Hostname: Hashable, Sendable {
   public let text: String
 
   /// Reads and canonicalises a name; `nil` if it is not one.
-  public init?(_ text: some StringProtocol) {
-    var bytes = text.utf8.map(ASCII.lowercased)
+  public init?(_ text: some StringProtocol) { self.init(utf8: Bytes(Array(text.utf8))) }
+
+  /// Reads a name as it came; `nil` if it is not one.
+  public init?(utf8 text: Bytes) {
+    var bytes = text.map(ASCII.lowercased)
     if bytes.last == 0x2E { bytes.removeLast() }
-    guard (1...253).contains(bytes.count), IPAddress(lenient: text) == nil else { return nil }
-    for label in bytes.split(separator: 0x2E, omittingEmptySubsequences: false) {
-      let isLegal = label.allSatisfy { byte in
-        ASCII.isDigit(byte) || byte &- 0x61 < 26 || byte == 0x2D || byte == 0x5F
+    guard bytes.count <= 253 else { return nil }
+    var labelCount = 0
+    var last: UInt8 = 0x2E
+    for byte in bytes {
+      if byte == 0x2E {
+        guard (1...63).contains(labelCount), last != 0x2D else { return nil }
+        labelCount = 0
+      } else {
+        guard
+          byte &- 0x61 < 26 || ASCII.isDigit(byte) || byte == 0x5F
+            || byte == 0x2D && labelCount > 0
+        else { return nil }
+        labelCount += 1
       }
-      guard (1...63).contains(label.count), isLegal, label.first != 0x2D, label.last != 0x2D
-      else { return nil }
+      last = byte
     }
-    guard !Self.endsInNumber(bytes) else { return nil }
+    // Every spelling of an IPv4 address ends in a number; one of IPv6 has a colon.
+    guard (1...63).contains(labelCount), last != 0x2D, !Self.endsInNumber(bytes) else {
+      return nil
+    }
     self.text = String(decoding: bytes, as: UTF8.self)
   }
 
   private static func endsInNumber(_ bytes: [UInt8]) -> Bool {
     let start = bytes.lastIndex(of: 0x2E).map { $0 + 1 } ?? 0
     let label = bytes[start...]
+    // A name's last label begins with a letter, but for a few.
+    guard let first = label.first, ASCII.isDigit(first) else { return false }
     if label.allSatisfy(ASCII.isDigit) { return true }
     return label.starts(with: [0x30, 0x78])
       && label.dropFirst(2).allSatisfy { ASCII.hexValue($0) != nil }

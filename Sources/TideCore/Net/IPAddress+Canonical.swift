@@ -6,7 +6,13 @@ extension IPAddress {
   /// decimal, octal (`0177.1`) or hexadecimal (`0x7f000001`), the last part filling the rest. Policy
   /// must see through these, or `2130706433` would be a door to the loopback address.
   public init?(lenient text: some StringProtocol) {
-    var text = String(text)
+    self.init(lenient: Bytes(Array(text.utf8)))
+  }
+
+  /// Reads what a resolver would accept, as it came.
+  public init?(lenient utf8: Bytes) {
+    guard Self.mayBeAddress(utf8) else { return nil }
+    var text = utf8.text
     if text.hasPrefix("["), text.hasSuffix("]") { text = String(text.dropFirst().dropLast()) }
     if text.contains(":"), let zone = text.firstIndex(of: "%") { text = String(text[..<zone]) }
     if text.hasSuffix(".") { text.removeLast() }
@@ -67,6 +73,18 @@ extension IPAddress {
       return .v4(UInt32(truncatingIfNeeded: value))
     }
     return self
+  }
+
+  /// Whether a text has a colon, or ends in what may be a number: a glance that nearly every name fails.
+  private static func mayBeAddress(_ text: Bytes) -> Bool {
+    var labelStart: UInt8 = 0
+    var last: UInt8 = 0x2E
+    for byte in text {
+      if byte == 0x3A { return true }
+      if last == 0x2E, byte != 0x2E { labelStart = byte }
+      last = byte
+    }
+    return last == 0x5D || ASCII.isDigit(labelStart)
   }
 
   private static func number(_ text: [UInt8]) -> UInt64? {
