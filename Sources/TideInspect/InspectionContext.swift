@@ -46,7 +46,8 @@ public final class InspectionContext {
   public func inspect(head: MessageHead, direction: Direction) -> [Finding] {
     var search = HeadSearch()
     for piece in HeadPart.beforeFields(of: head, direction) {
-      self.search([piece], piece.key(direction), &search)
+      let key = piece.key(direction)
+      if !self.quiet.contains(key) { self.search([piece], key, &search) }
     }
     self.search(head.fields, direction, isTrailer: false, &search)
     self.limitMetInHead = search.exceeded
@@ -124,14 +125,14 @@ public final class InspectionContext {
     isTrailer: Bool,
     _ search: inout HeadSearch
   ) {
-    for index in 0..<fields.count {
+    let place: QuietValues.Place = isTrailer ? .trailer : .field
+    for index in self.quiet.unknown(in: fields, place, direction) {
       let key = QuietValues.Key(
-        place: isTrailer ? .trailer : .field,
+        place: place,
         direction: direction,
         name: fields.name(at: index),
         value: fields.value(at: index)
       )
-      if self.quiet.contains(key) { continue }
       let pieces = HeadPart.all(ofFieldAt: index, fields, direction, isTrailer: isTrailer)
       self.search(pieces, key, &search)
     }
@@ -139,7 +140,6 @@ public final class InspectionContext {
 
   /// Searches pieces that one key stands for; if nothing is in them they are not searched again.
   private func search(_ pieces: [HeadPart], _ key: QuietValues.Key, _ search: inout HeadSearch) {
-    if self.quiet.contains(key) { return }
     var isQuiet = true
     for piece in pieces where self.mayFind(piece) {
       var examination = Examination(self, piece.part, search.budget ?? self.budget())

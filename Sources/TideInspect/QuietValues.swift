@@ -28,20 +28,41 @@ struct QuietValues {
     let name: Bytes
     let value: Bytes
 
-    fileprivate var count: Int { self.name.count + self.value.count }
-
-    /// One of 16 kinds of values.
-    fileprivate var kind: UInt8 {
-      switch self.direction {
-      case .request: self.place.rawValue
-      case .response: self.place.rawValue | 8
+    /// Calls `body` with the key's bytes in place.
+    fileprivate func withView<R>(_ body: (borrowing View) -> R) -> R {
+      unsafe self.name.withUnsafeBytes { name in
+        unsafe self.value.withUnsafeBytes { value in
+          body(
+            unsafe View(
+              kind: QuietValues.kind(self.place, self.direction),
+              name: name,
+              value: value
+            )
+          )
+        }
       }
     }
+  }
+
+  /// A key whose bytes are somebody's for as long as it is looked at.
+  @safe fileprivate struct View: ~Copyable {
+    let kind: UInt8
+    let name: UnsafeRawBufferPointer
+    let value: UnsafeRawBufferPointer
+
+    init(kind: UInt8, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+      self.kind = kind
+      unsafe self.name = name
+      unsafe self.value = value
+    }
+
+    var count: Int { unsafe self.name.count + self.value.count }
 
     /// Says where to look; never that two are the same.
-    fileprivate var hash: UInt64 {
+    var hash: UInt64 {
       let start = UInt64(self.kind) &* 0xD6E8_FEB8_6659_FD93
-      return QuietValues.mix(self.value, QuietValues.mix(self.name, start))
+      // 0 stands for nothing.
+      return unsafe QuietValues.mix(self.value, QuietValues.mix(self.name, start)) | 1
     }
   }
 
@@ -53,85 +74,141 @@ struct QuietValues {
   private static let placeCount = 256
 
   private struct Entry {
-    var hash: UInt64 = 0
     var kind: UInt8 = 0
-    var name = Bytes()
-    var value = Bytes()
+    var name: [UInt8] = []
+    var value: [UInt8] = []
 
-    func holds(_ key: Key) -> Bool {
-      self.kind == key.kind && self.name == key.name && self.value == key.value
-    }
+    var count: Int { self.name.count + self.value.count }
   }
 
-  /// Two to a place; empty until something is remembered.
-  private var entries: [Entry?] = []
+  /// Two to a place, 0 where there is none; empty until something is remembered.
+  private var hashes: [UInt64] = []
+  private var entries: [Entry] = []
   /// Which of the two in a place was of use last.
   private var isSecondLast: [Bool] = []
   private(set) var byteCount = 0
 
   /// Whether it is known that nothing is in this value.
   mutating func contains(_ key: Key) -> Bool {
-    if self.entries.isEmpty || key.count > Self.longest { return false }
-    let hash = key.hash
-    let row = Self.row(hash)
-    for way in 0..<2 {
-      guard let entry = self.entries[2 * row + way], entry.hash == hash, entry.holds(key) else {
-        continue
+    if self.hashes.isEmpty { return false }
+    return key.withView { self.contains($0) }
+  }
+
+  /// The indices of the fields of which that is not known.
+  mutating func unknown(
+    in fields: HeaderFields,
+    _ place: Place,
+    _ direction: Direction
+  ) -> [Int] {
+    if self.hashes.isEmpty { return Array(0..<fields.count) }
+    var unknown: [Int] = []
+    let kind = Self.kind(place, direction)
+    unsafe fields.buffer.withUnsafeBytes { buffer in
+      for index in 0..<fields.count {
+        let slot = fields.slots[index]
+        let view = unsafe View(
+          kind: kind,
+          name: UnsafeRawBufferPointer(rebasing: buffer[slot.name]),
+          value: UnsafeRawBufferPointer(rebasing: buffer[slot.value])
+        )
+        if !self.contains(view) { unknown.append(index) }
       }
+    }
+    return unknown
+  }
+
+  private mutating func contains(_ view: borrowing View) -> Bool {
+    guard view.count <= Self.longest else { return false }
+    let hash = view.hash
+    let row = Self.row(hash)
+    for way in 0..<2 where self.hashes[2 * row + way] == hash {
+      guard self.holds(view, at: 2 * row + way) else { continue }
       self.isSecondLast[row] = way == 1
       return true
     }
     return false
   }
 
+  private func holds(_ view: borrowing View, at place: Int) -> Bool {
+    unsafe self.entries[place].kind == view.kind
+      && Self.isEqual(self.entries[place].name, view.name)
+      && Self.isEqual(self.entries[place].value, view.value)
+  }
+
   /// Remembers that nothing is in this value.
   mutating func insert(_ key: Key) {
-    guard key.count <= Self.longest else { return }
-    if self.entries.isEmpty || self.byteCount + key.count > Self.mostBytes {
-      self.entries = [Entry?](repeating: nil, count: 2 * Self.placeCount)
+    // Not a slice: that would keep the whole message.
+    let entry = Entry(
+      kind: Self.kind(key.place, key.direction),
+      name: Array(key.name),
+      value: Array(key.value)
+    )
+    guard entry.count <= Self.longest else { return }
+    if self.hashes.isEmpty || self.byteCount + entry.count > Self.mostBytes {
+      self.hashes = [UInt64](repeating: 0, count: 2 * Self.placeCount)
+      self.entries = [Entry](repeating: Entry(), count: 2 * Self.placeCount)
       self.isSecondLast = [Bool](repeating: false, count: Self.placeCount)
       self.byteCount = 0
     }
-    let hash = key.hash
+    let hash = key.withView { $0.hash }
     let row = Self.row(hash)
     let way = self.isSecondLast[row] ? 0 : 1
-    let before = self.entries[2 * row + way].map { $0.name.count + $0.value.count } ?? 0
-    self.byteCount += key.count - before
-    // A slice would keep the whole message.
-    self.entries[2 * row + way] = Entry(
-      hash: hash,
-      kind: key.kind,
-      name: Bytes(Array(key.name)),
-      value: Bytes(Array(key.value))
-    )
+    self.byteCount += entry.count - self.entries[2 * row + way].count
+    self.hashes[2 * row + way] = hash
+    self.entries[2 * row + way] = entry
     self.isSecondLast[row] = way == 1
+  }
+
+  /// One of 16 kinds of values.
+  private static func kind(_ place: Place, _ direction: Direction) -> UInt8 {
+    switch direction {
+    case .request: place.rawValue
+    case .response: place.rawValue | 8
+    }
   }
 
   private static func row(_ hash: UInt64) -> Int {
     Int(truncatingIfNeeded: hash >> 32) & (self.placeCount - 1)
   }
 
-  /// Multiplies and folds, eight bytes at a time.
-  fileprivate static func mix(_ bytes: Bytes, _ start: UInt64) -> UInt64 {
-    unsafe bytes.withUnsafeBytes { bytes in
-      var hash = start ^ UInt64(bytes.count)
+  private static func isEqual(_ kept: [UInt8], _ other: UnsafeRawBufferPointer) -> Bool {
+    guard kept.count == other.count else { return false }
+    return unsafe kept.withUnsafeBytes { kept in
       var place = 0
-      func take(_ word: UInt64) {
-        hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
-        hash ^= hash >> 29
-      }
-      while place + 8 <= bytes.count {
-        // In range: there are eight bytes more.
-        take(unsafe bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+      while place + 8 <= kept.count {
+        // In range: there are eight bytes more in both.
+        let one = unsafe kept.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+        guard unsafe one == other.loadUnaligned(fromByteOffset: place, as: UInt64.self) else {
+          return false
+        }
         place += 8
       }
-      var rest: UInt64 = 0
-      while place < bytes.count {
-        rest = rest << 8 | UInt64(unsafe bytes[place])
+      while place < kept.count {
+        guard unsafe kept[place] == other[place] else { return false }
         place += 1
       }
-      take(rest)
-      return hash
+      return true
     }
+  }
+
+  /// Multiplies and folds, eight bytes at a time.
+  private static func mix(_ bytes: UnsafeRawBufferPointer, _ start: UInt64) -> UInt64 {
+    var hash = start ^ UInt64(bytes.count)
+    var place = 0
+    while place + 8 <= bytes.count {
+      // In range: there are eight bytes more.
+      hash =
+        unsafe (hash ^ bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+        &* 0x9E37_79B9_7F4A_7C15
+      hash ^= hash >> 29
+      place += 8
+    }
+    var rest: UInt64 = 0
+    while place < bytes.count {
+      rest = unsafe rest << 8 | UInt64(bytes[place])
+      place += 1
+    }
+    hash = (hash ^ rest) &* 0x9E37_79B9_7F4A_7C15
+    return hash ^ hash >> 29
   }
 }

@@ -15,7 +15,7 @@ enum ExchangeBenchmarks {
   private static func exchange(_ name: String, _ mode: Mode) -> Benchmark {
     Benchmark(
       name: name,
-      unit: "a keep-alive GET of 200 bytes of JSON",
+      unit: "a keep-alive GET of 200 bytes of JSON, query and answer new each time",
       units: 500,
       warmUp: 20
     ) {
@@ -27,20 +27,32 @@ enum ExchangeBenchmarks {
 
 /// A connection whose device and server are played: each request is answered at once.
 private final class Connection {
-  private static let request: Bytes =
-    "GET http://a.example/v1/report?n=1 HTTP/1.1\r\nHost: a.example\r\nUser-Agent: Mozilla/5.0 (Linux; Android 13)\r\nAccept: */*\r\n\r\n"
+  /// More than are asked for while anything is counted.
+  private static let count = 600
   private static let response: Bytes =
     "HTTP/1.1 200 OK\r\nServer: a\r\nDate: Mon, 23 Nov 2026 09:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 200\r\nConnection: keep-alive\r\n\r\n"
 
   private let machine: ConnectionMachine
   private let context: LoopContext
-  private let content: Bytes
+  private let requests: [Bytes]
+  private let contents: [Bytes]
+  private var turn = 0
   private var instant: UInt64 = 1_000_000_000
   private var received = 0
 
   init(_ mode: Mode) throws {
-    let start = "{\"status\":\"ok\",\"items\":[1,2,3],\"note\":\""
-    self.content = Bytes(start + String(repeating: "a", count: 198 - start.utf8.count) + "\"}")
+    var numbers = Samples.Numbers()
+    let ids = (0..<Self.count).map { _ in numbers.next() % 1_000_000_000 }
+    self.requests = ids.map {
+      Bytes(
+        "GET http://a.example/v1/report?n=\($0) HTTP/1.1\r\nHost: a.example\r\nUser-Agent: Mozilla/5.0 (Linux; Android 13)\r\nAccept: */*\r\n\r\n"
+      )
+    }
+    self.contents = ids.map {
+      let start = "{\"status\":\"ok\",\"id\":\($0),\"items\":[1,2,3],\"note\":\""
+      let text = String(repeating: "some words ", count: 20).prefix(198 - start.utf8.count)
+      return Bytes(start + text + "\"}")
+    }
     let authority = try CertificateAuthority.generate(
       key: .p256,
       lifetimeSeconds: 86_400,
@@ -79,7 +91,9 @@ private final class Connection {
 
   func exchange() throws {
     self.received = 0
-    try self.give(.received(.downstream, Self.request))
+    self.turn += 1
+    try require(self.turn < Self.count, "no request is said twice")
+    try self.give(.received(.downstream, self.requests[self.turn]))
     try require(self.received > 200, "an answer of \(self.received) bytes")
   }
 
@@ -99,7 +113,7 @@ private final class Connection {
     case .send(.downstream, let bytes): self.received += bytes.count
     case .send(.upstream(let id), _):
       try self.give(.received(.upstream(id), Self.response))
-      try self.give(.received(.upstream(id), self.content))
+      try self.give(.received(.upstream(id), self.contents[self.turn]))
     case .resolve(let name):
       let addresses = ["203.0.113.7"].compactMap { IPAddress($0) }
       try self.give(
