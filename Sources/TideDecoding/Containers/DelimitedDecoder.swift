@@ -39,7 +39,8 @@ public struct DelimitedDecoder: LayerDecoder {
     _ budget: inout DecodingBudget
   ) -> Layer? {
     guard budget.goOn(bytes.count),
-      let separator = bytes.withSpan({ Self.separator(of: $0) })
+      let separator = bytes.withSpan({ Self.separator(of: $0) }),
+      separator != 0 || !bytes.withSpan({ Self.areWords($0) })
     else { return nil }
     var scanner = DelimitedScanner(separator: separator)
     let isRead = bytes.withSpan { scanner.read($0, onlyWorthwhile: true, &budget) }
@@ -50,6 +51,23 @@ public struct DelimitedDecoder: LayerDecoder {
     if scanner.tokens.count == 1, scanner.tokens[0].range.count + 2 >= bytes.count { return nil }
     guard let nodes = self.nodes(scanner.tokens, names ?? [:], bytes, &budget) else { return nil }
     return Layer(decoder: Self.id, nodes: nodes, isCertain: false, detail: Int(separator))
+  }
+
+  /// Whether these are words alone: no name, no quote, no bracket, no escape, and nothing so long that a
+  /// layer could be in it. Most text is, and is not cut into fields.
+  private static func areWords(_ span: Span<UInt8>) -> Bool {
+    var run = 0
+    for index in 0..<span.count {
+      switch span[index] {
+      case 0x20, 0x09, 0x0A, 0x0D, 0x2C, 0x3B, 0x7C, 0x28, 0x29, 0x3C, 0x3E: run = 0
+      // The B of Basic and Bearer among them.
+      case 0x22, 0x25, 0x3A, 0x3D, 0x42, 0x5B, 0x7B: return false
+      default:
+        run += 1
+        if run >= DelimitedToken.shortestLayer { return false }
+      }
+    }
+    return true
   }
 
   /// What separates the fields, or 0; nil of what is no text: but for separators it has no control characters.

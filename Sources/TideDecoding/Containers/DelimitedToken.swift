@@ -1,6 +1,9 @@
 import TideCore
 
 extension DelimitedToken {
+  /// In what is shorter and has no escape there is no layer.
+  static let shortestLayer = 11
+
   /// Whether a value is worth a name: digits, length, or another script.
   static func isTelling(_ span: Span<UInt8>, _ range: Range<Int>) -> Bool {
     if range.count >= 8 { return true }
@@ -20,7 +23,9 @@ extension DelimitedToken {
     for index in range { classes |= table[Int(span[index])] }
     let seen = ByteClasses(rawValue: classes)
     if seen.contains(.percent) { return Self.hasEscape(span, range) }
-    if range.count < 14 { return range.count >= 11 && Self.isShortDigits(seen, range.count) }
+    if range.count < 14 {
+      return range.count >= Self.shortestLayer && Self.isShortDigits(seen, range.count)
+    }
     if seen.isSubset(of: .base64) {
       // Words are of one case, with a capital at most; dates and numbers have separators.
       if seen == .digit { return true }

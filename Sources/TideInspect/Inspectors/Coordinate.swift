@@ -75,13 +75,11 @@ struct Coordinate {
   ) -> [Coordinate] {
     var found: [Coordinate] = []
     var index = 1
-    while index + fewest < span.count, found.count < most {
-      guard span[index] == 0x2E, ASCII.isDigit(span[index - 1]) else {
-        index += 1
-        continue
-      }
-      let dot = index
-      index += 1
+    while found.count < most,
+      let dot = span.firstIndex(of: 0x2E, in: (index, span.count - fewest))
+    {
+      index = dot + 1
+      guard ASCII.isDigit(span[dot - 1]) else { continue }
       while index < span.count, ASCII.isDigit(span[index]) { index += 1 }
       guard let number = self.decimal(span, dot, index, fewest), isWanted(number.value) else {
         continue

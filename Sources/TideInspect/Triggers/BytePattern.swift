@@ -3,36 +3,16 @@ import TideDecoding
 
 /// A sequence of byte sets, compiled for searching.
 ///
-/// Where the sequence has a place for one byte alone, that byte is looked for, a block at a time.
+/// Where the sequence has a place for one byte alone, that byte is looked for.
 /// Elsewhere BNDM (Navarro and Raffinot, "Fast and flexible string matching by combining
 /// bit-parallelism and suffix automata", 2000), which reads a window backwards and skips what cannot
 /// be a part of the sequence: most often, of fifteen digits it reads one.
 struct BytePattern: Sendable {
-  /// Up to three bytes in a row that are known exactly, and the place of the first.
+  /// A byte that is known exactly, and its place.
   private struct Anchor {
     let place: Int
-    let bytes: (UInt8, UInt8, UInt8)
-    /// 0xFF where a byte counts.
-    let masks: (UInt8, UInt8, UInt8)
-
-    /// Whether the bytes begin anywhere in `block` but in its last two places.
-    ///
-    /// Without a branch for each byte, so that the compiler takes sixteen at a time.
-    @inline(__always)
-    func isIn(_ block: Span<UInt8>) -> Bool {
-      var least: UInt8 = 0xFF
-      for index in 0..<BytePattern.block {
-        let difference =
-          (block[index] ^ self.bytes.0) | (block[index + 1] ^ self.bytes.1) & self.masks.1
-          | (block[index + 2] ^ self.bytes.2) & self.masks.2
-        least = min(least, difference)
-      }
-      return least == 0
-    }
+    let byte: UInt8
   }
-
-  /// How many bytes are looked at before it is asked whether the anchor was among them.
-  private static let block = 64
 
   /// How many bytes an occurrence has.
   let count: Int
@@ -92,21 +72,11 @@ struct BytePattern: Sendable {
   }
 
   private func first(in span: Span<UInt8>, from position: Int, _ anchor: Anchor) -> Int? {
-    let last = span.count - self.count
-    var start = position
-    while start <= last {
-      let place = start + anchor.place
-      if place + Self.block + 2 <= span.count,
-        !anchor.isIn(span.extracting(place..<place + Self.block + 2))
-      {
-        start += Self.block
-        continue
-      }
-      let end = min(last, start + Self.block - 1)
-      while start <= end {
-        if span[start + anchor.place] == anchor.bytes.0, self.isAt(start, span) { return start }
-        start += 1
-      }
+    var place = position + anchor.place
+    let end = span.count - self.count + anchor.place + 1
+    while let found = span.firstIndex(of: anchor.byte, in: (place, end)) {
+      if self.isAt(found - anchor.place, span) { return found - anchor.place }
+      place = found + 1
     }
     return nil
   }
@@ -120,18 +90,9 @@ struct BytePattern: Sendable {
   }
 
   private static func anchor(of sequence: [ByteSet]) -> Anchor? {
-    let only = sequence.map(\.onlyByte)
-    var best = 0..<0
-    for place in only.indices {
-      let bytes = only[place...].prefix(3).prefix { $0 != nil }
-      if bytes.count > best.count { best = place..<place + bytes.count }
+    for (place, set) in sequence.enumerated() {
+      if let byte = set.onlyByte { return Anchor(place: place, byte: byte) }
     }
-    guard !best.isEmpty else { return nil }
-    let bytes = only[best].compactMap { $0 } + [0, 0]
-    return Anchor(
-      place: best.lowerBound,
-      bytes: (bytes[0], bytes[1], bytes[2]),
-      masks: (0xFF, best.count > 1 ? 0xFF : 0, best.count > 2 ? 0xFF : 0)
-    )
+    return nil
   }
 }
