@@ -32,6 +32,8 @@ final class ConnectionDriver {
   /// Takes over the device's socket, which may tell of something from now on.
   func attach(_ downstream: LegSocket) { self.down = downstream }
 
+  var isAtRest: Bool { self.machine.isAtRest }
+
   func handle(_ event: Event) {
     guard !self.isHandling else {
       self.waiting.append(event)

@@ -17,6 +17,7 @@ final class LoopRunner {
   private var isAccepting = true
   private var spareCommands: [Command] = []
   private var tick: RepeatedTask?
+  private var turn: UInt64 = 0
   private var waitingForRoom: [ConnectionDriver] = []
   /// Legs that are to end once their last bytes are written.
   private var flushing: [LegSocket] = []
@@ -38,6 +39,8 @@ final class LoopRunner {
   }
 
   private static let tickTime = TimeAmount.milliseconds(250)
+  /// Of so many ticks a connection at rest takes one.
+  private static let restingTurns: UInt64 = 4
   private static let roomTime = TimeAmount.milliseconds(5)
 
   init(
@@ -68,12 +71,21 @@ final class LoopRunner {
       delay: Self.tickTime
     ) { _ in
       let runner = bound.value
-      for driver in runner.drivers.values { driver.handle(.tick) }
+      runner.tickDrivers()
       let now = Clock.now().instant
       runner.fetches.tick(at: now)
       runner.cutStalled(at: now)
       runner.giveUpDials(at: now)
       for listener in runner.listeners { listener.tick() }
+    }
+  }
+
+  /// Those at rest have their turn once in a while: thousands of them at once would keep all others waiting.
+  private func tickDrivers() {
+    self.turn &+= 1
+    for driver in self.drivers.values
+    where driver.number % Self.restingTurns == self.turn % Self.restingTurns || !driver.isAtRest {
+      driver.handle(.tick)
     }
   }
 

@@ -43,6 +43,8 @@ final class ProxyServer: Sendable {
   /// Puts everything together, up to but not including the acceptance of connections.
   init(_ configuration: Configuration, ruleFiles: [String], log: Log) async throws {
     Self.raiseDescriptorLimit()
+    let loops = configuration.loops ?? ProcessInfo.processInfo.activeProcessorCount
+    Heap.settle(loops: loops)
     self.configuration = configuration
     // With ca.per_case there is none before the case is open.
     let sharedCA = configuration.ca.isPerCase ? nil : try CAStore(configuration).open()
@@ -125,7 +127,7 @@ final class ProxyServer: Sendable {
         EngineSettings(
           listen: listen,
           allowedClients: configuration.listen.allow,
-          loops: configuration.loops ?? ProcessInfo.processInfo.activeProcessorCount,
+          loops: loops,
           hosts: configuration.upstream.hosts,
           nameServers: configuration.upstream.nameServers,
           limits: limits,
@@ -189,6 +191,8 @@ final class ProxyServer: Sendable {
       throw CommandFailure(.runtime, "cannot put the rules in force: \(error)")
     }
     if let users { self.engine.replace(users) }
+    // What compiling took, and what the old rules held.
+    Heap.giveBack()
     self.ruleCount.withLock { $0 = loaded.rules.count }
     let sources = loaded.ruleSources.map { "\($0.name) \($0.sha256)" }
     self.recorder.note(type: "reload", fields: ["rules": sources.joined(separator: ", ")])

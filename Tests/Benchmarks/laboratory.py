@@ -109,7 +109,7 @@ NGINX = """
     worker_rlimit_nofile 20000;
     pid %(log)s.pid;
     error_log %(log)s;
-    events { worker_connections 9000; }
+    events { worker_connections 12000; }
     http {
         access_log off;
         keepalive_requests 1000000000;

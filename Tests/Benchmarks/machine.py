@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import platform
+import resource
 import signal
 import socket
 import subprocess
@@ -40,6 +42,39 @@ def cpu(pid):
         if fields := stat_fields(member):
             ticks += sum(int(fields[index]) for index in (11, 12, 13, 14))
     return ticks / TICK
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def sockets(pid):
+    """How many of its descriptors are sockets."""
+    count = 0
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            count += os.readlink(entry).startswith("socket:")
+        except OSError:
+            # Closed since it was listed.
+            continue
+    return count
+
+
+def threads(pid):
+    """Seconds of CPU of each thread, by its number, and what it is called."""
+    found = {}
+    for entry in os.listdir(f"/proc/{pid}/task"):
+        if fields := stat_fields(f"{pid}/task/{entry}"):
+            name = pathlib.Path(f"/proc/{pid}/task/{entry}/comm").read_text().strip()
+            found[int(entry)] = (name, (int(fields[11]) + int(fields[12])) / TICK)
+    return found
+
+
+def allow_descriptors():
+    """As many as this machine lets a process have, for us and for all that we start."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 def busy():
@@ -93,23 +128,31 @@ def free_ports(count):
             each.close()
 
 
-def start(command, core, **options):
+def start(command, *cores, **options):
     command = [str(word) for word in command]
-    return subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {core}), **options)
+    return subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, cores), **options)
 
 
 def wait_for(port, process, log):
     """Until somebody listens."""
+    def listens():
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+        except OSError:
+            return False
+    wait_until(listens, process, log)
+
+
+def wait_until(is_true, process, log):
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if process.poll() is not None:
             raise SystemExit(f"bench: {process.args[0]} ended with {process.returncode}:\n{tail(log)}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+        if is_true():
             return
-        except OSError:
-            time.sleep(0.002)
-    raise SystemExit(f"bench: {process.args[0]} does not listen on {port}:\n{tail(log)}")
+        time.sleep(0.002)
+    raise SystemExit(f"bench: {process.args[0]} is not ready:\n{tail(log)}")
 
 
 def tail(path):
@@ -127,3 +170,8 @@ def end(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def processor():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    return next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), platform.machine())

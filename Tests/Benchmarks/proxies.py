@@ -32,6 +32,7 @@ class Proxy:
     connects = True
     # Whose leaves it shows.
     verified_by = "proxy"
+    cores = (machine.PROXY_CORE,)
 
     def __init__(self, laboratory, folder):
         self.laboratory = laboratory
@@ -41,10 +42,17 @@ class Proxy:
         self.log = folder / "log"
         self.ports = {}
         self.launch(self.write())
-        machine.wait_for(next(iter(self.ports.values())), self.process, self.log)
 
     def launch(self, command):
-        self.process = machine.start(command, machine.PROXY_CORE, stdin=subprocess.DEVNULL, stdout=self.log.open("ab"), stderr=subprocess.STDOUT, cwd=self.folder)
+        self.process = machine.start(command, *self.cores, stdin=subprocess.DEVNULL, stdout=self.log.open("ab"), stderr=subprocess.STDOUT, cwd=self.folder)
+        try:
+            self.wait()
+        except BaseException:
+            machine.end(self.process)
+            raise
+
+    def wait(self):
+        machine.wait_for(next(iter(self.ports.values())), self.process, self.log)
 
     @property
     def pid(self):
@@ -212,6 +220,9 @@ class Tidewaiter(Proxy):
 
     ways = (KEEP, FULL, RESUMED, MINT)
     binary = ROOT / ".build/release/tidewaiter"
+    starts = 0
+    # Of the configuration's sections, in place of those below.
+    changes = {}
 
     def write(self):
         lab = self.laboratory
@@ -237,8 +248,14 @@ class Tidewaiter(Proxy):
             "devices": "devices", "rules": [str(ROOT / "rules/default.yaml")],
             "case": {"dir": "cases", "name": "bench"},
             "log": {"level": "error"},
+            **self.changes,
         }))
         return [self.binary, "run", "-c", self.configuration]
+
+    def wait(self):
+        # Its port is held for a moment before there is somebody to answer on it.
+        self.starts += 1
+        machine.wait_until(lambda: self.log.read_bytes().count(b"\nready\n") == self.starts, self.process, self.log)
 
 
 class Observing(Tidewaiter):

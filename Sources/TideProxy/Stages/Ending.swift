@@ -205,6 +205,17 @@ extension ConnectionMachine {
     }
   }
 
+  /// Whether nothing is under way, and only a request or the end of patience can come.
+  ///
+  /// Such a connection need not be ticked as often as others.
+  public var isAtRest: Bool {
+    guard case .relaying = self.stage, self.exchange == nil, self.headSince == nil,
+      self.requestedHosts.awaited == nil, self.scans.isEmpty
+    else { return false }
+    guard let multiplex = self.multiplex else { return true }
+    return multiplex.exchanges.isEmpty && multiplex.headSince == nil
+  }
+
   func tick() {
     // Who is not read because the recorder has no room is not late.
     if self.isWaitingForRoom, self.waitsForPeer { return }

@@ -15,6 +15,7 @@ bool http1_request(struct connection *c) {
   c->ends_after = false;
   c->head_size = 0;
   result.issued++;
+  result.waiting++;
   int count;
   if (options.upload > 0) {
     count = snprintf(
@@ -116,7 +117,11 @@ bool http1_received(struct connection *c, const char *bytes, size_t count) {
     }
     if (options.idles) return true;
     if (options.closes || c->ends_after || !may_issue()) return false;
-    if (!http1_request(c)) return false;
+    if (options.think > 0) {
+      rest(c);
+    } else if (!http1_request(c)) {
+      return false;
+    }
   }
   return true;
 }

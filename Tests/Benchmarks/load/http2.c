@@ -26,7 +26,7 @@ static ssize_t read_upload(
   return (ssize_t)count;
 }
 
-static bool request(struct connection *c) {
+bool http2_request(struct connection *c) {
   struct exchange *exchange = calloc(1, sizeof *exchange);
   if (exchange == NULL) return false;
   *exchange = (struct exchange){.start = now(), .declared = -1};
@@ -48,6 +48,7 @@ static bool request(struct connection *c) {
     return false;
   }
   result.issued++;
+  result.waiting++;
   c->open_streams++;
   return true;
 }
@@ -78,6 +79,11 @@ static int on_data(
     return NGHTTP2_ERR_CALLBACK_FAILURE;
   }
   exchange->received += count;
+  /* Ids of a client's streams are odd. */
+  if (options.resets > 0 && !exchange->is_reset && id / 2 % options.resets == options.resets - 1) {
+    exchange->is_reset = true;
+    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+  }
   return 0;
 }
 
@@ -89,7 +95,11 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
   bool is_right = code == 0 && exchange->status == 200 && exchange->received == options.length
     && (exchange->declared == -1 || exchange->declared == (int64_t)options.length)
     && exchange->uploaded == options.upload;
-  if (is_right) {
+  if (exchange->is_reset) {
+    result.reset++;
+    result.waiting--;
+    is_right = true;
+  } else if (is_right) {
     answered(exchange);
   } else {
     char what[96];
@@ -98,7 +108,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
   }
   free(exchange);
   if (!is_right) return NGHTTP2_ERR_CALLBACK_FAILURE;
-  if (!options.idles && may_issue()) request(c);
+  if (!options.idles && may_issue()) http2_request(c);
   return 0;
 }
 
@@ -118,7 +128,7 @@ bool http2_begin(struct connection *c) {
   nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, 2);
   nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, 1 << 24);
   for (long count = 0; count < options.streams && may_issue(); count++) {
-    if (!request(c)) return false;
+    if (!http2_request(c)) return false;
   }
   return true;
 }

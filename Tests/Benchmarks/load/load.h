@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* What is asked for, from the command line. */
 struct options {
@@ -30,6 +31,10 @@ struct options {
   const char *expected_file;   /* an answer's content, repeated until it is `length` long */
   uint64_t length;
   uint64_t upload;      /* how long a request's content is; 0: GET */
+  long sources;         /* from how many addresses: 127.0.0.1 and up */
+  double think;         /* seconds between an answer and the next request of an HTTP/1.1 connection */
+  long resets;          /* of HTTP/2, each so manieth stream is reset at its first byte; 0: none */
+  bool is_steady;       /* what is counted begins when all connections are open, which is said */
 };
 
 /* What happened. */
@@ -39,6 +44,8 @@ struct result {
   long failed;
   long handshakes;
   long resumed;
+  long reset;            /* streams, by us */
+  long waiting;          /* requests that have no answer yet */
   uint64_t bytes;
   double first_answer;   /* CLOCK_MONOTONIC, when the first byte of the first answer was decrypted */
   uint32_t *latencies;   /* microseconds */
@@ -55,6 +62,7 @@ struct exchange {
   int status;
   int64_t declared;      /* Content-Length; -1 while unknown */
   uint64_t uploaded;
+  bool is_reset;
 };
 
 struct connection {
@@ -64,11 +72,8 @@ struct connection {
   double start;
   char name[256];
   bool wants_write;
-  /* What waits to be written before anything else. */
-  char out[65536 + 1024];
   size_t out_start, out_end;
-  /* HTTP/1: the head so far, and the exchange. */
-  char head[16384];
+  /* HTTP/1: how much of the head is here, and the exchange. */
   size_t head_size;
   bool in_body, ends_after;
   struct exchange exchange;
@@ -76,6 +81,12 @@ struct connection {
   /* HTTP/2. */
   nghttp2_session *session;
   long open_streams;
+  /* Until when it thinks. */
+  double due;
+  TAILQ_ENTRY(connection) after;
+  /* What waits to be written before anything else, and the head so far: never cleared. */
+  char out[65536 + 1024];
+  char head[16384];
 };
 
 extern struct options options;
@@ -83,10 +94,19 @@ extern struct result result;
 extern char *expected;
 extern size_t expected_size;
 
+void read_options(int count, char **words);
+void load_expected(void);
+void die(const char *what);
+
 double now(void);
 bool may_issue(void);
+/* Has a connection make its next request a while later. */
+void rest(struct connection *connection);
 void failed(struct connection *connection, const char *what);
 void answered(struct exchange *exchange);
+/* Forgets what was counted but for connections and failures. */
+void forget(void);
+void report(double seconds);
 bool matches(uint64_t offset, const char *bytes, size_t count);
 
 /* Each false if the connection is of no use any more. */
@@ -95,6 +115,7 @@ bool http1_received(struct connection *connection, const char *bytes, size_t cou
 /* Whether content of the request is still to be put into `out`. */
 bool http1_fill(struct connection *connection);
 bool http2_begin(struct connection *connection);
+bool http2_request(struct connection *connection);
 bool http2_received(struct connection *connection, const char *bytes, size_t count);
 bool http2_fill(struct connection *connection);
 

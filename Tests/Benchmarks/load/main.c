@@ -2,13 +2,13 @@
  *
  * Each leaf is verified with the CA and for its name, each answer has to have status 200, the length and
  * the very bytes of the origin's. One thread, epoll, OpenSSL, nghttp2. Prints one JSON object. The options
- * are those of `flags` below; README.md of the folder above says who calls it. */
+ * are those of options.c; README.md of the folder above says who calls it. */
 #include "load.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
+#include <math.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,21 +19,17 @@
 #include <time.h>
 #include <unistd.h>
 
-struct options options = {
-  .connections = 1, .streams = 1, .names = 1, .seconds = 3600, .pattern = "bench.example",
-  .path = "/"};
-struct result result;
-char *expected;
-size_t expected_size;
-
 static SSL_CTX *context;
 static int poller;
 static double deadline;
 static struct connection *connections;
-static long name_count, said, live, idle;
+static bool is_waiting_for_all;
+static long name_count, said, live, opening;
 /* Sessions to resume, the newest last. */
 static SSL_SESSION *sessions[1024];
 static size_t session_count;
+/* Those that think, the next that is due first. */
+static TAILQ_HEAD(, connection) resting = TAILQ_HEAD_INITIALIZER(resting);
 
 double now(void) {
   struct timespec time;
@@ -41,7 +37,7 @@ double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static void die(const char *what) {
+void die(const char *what) {
   fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
   exit(2);
 }
@@ -54,31 +50,6 @@ bool may_issue(void) {
 void failed(struct connection *c, const char *what) {
   result.failed++;
   if (said++ < 5) fprintf(stderr, "load: %s: %.300s\n", c->name, what);
-}
-
-void answered(struct exchange *exchange) {
-  if (result.latency_count == result.latency_room) {
-    result.latency_room = result.latency_room == 0 ? 4096 : result.latency_room * 2;
-    result.latencies =
-      realloc(result.latencies, result.latency_room * sizeof *result.latencies);
-    if (result.latencies == NULL) die("memory");
-  }
-  result.latencies[result.latency_count++] = (uint32_t)((now() - exchange->start) * 1e6);
-  result.answered++;
-  result.bytes += exchange->received + exchange->uploaded;
-  if (options.idles) idle++;
-}
-
-bool matches(uint64_t offset, const char *bytes, size_t count) {
-  while (count > 0) {
-    size_t at = (size_t)(offset % expected_size);
-    size_t piece = expected_size - at < count ? expected_size - at : count;
-    if (memcmp(expected + at, bytes, piece) != 0) return false;
-    offset += piece;
-    bytes += piece;
-    count -= piece;
-  }
-  return true;
 }
 
 static int keep_session(SSL *ssl, SSL_SESSION *session) {
@@ -96,7 +67,9 @@ static void watch(struct connection *c, bool wants_write) {
 }
 
 static void open_connection(struct connection *c) {
-  *c = (struct connection){.stage = STAGE_TCP, .start = now()};
+  memset(c, 0, offsetof(struct connection, out));
+  c->stage = STAGE_TCP;
+  c->start = now();
   long number = options.first_name + name_count++ % options.names;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -106,6 +79,13 @@ static void open_connection(struct connection *c) {
   if (c->fd < 0) die("socket");
   int on = 1;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (options.sources > 1) {
+    /* The kernel chooses a port when it knows the peer: so each address has all of them. */
+    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    uint32_t source = INADDR_LOOPBACK + (uint32_t)(name_count % options.sources);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(source)}};
+    if (bind(c->fd, (struct sockaddr *)&own, sizeof own) != 0) die("bind");
+  }
   struct sockaddr_in address = {
     .sin_family = AF_INET, .sin_port = htons((uint16_t)options.port),
     .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -116,9 +96,13 @@ static void open_connection(struct connection *c) {
   if (epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event) != 0) die("epoll_ctl");
   c->wants_write = true;
   live++;
+  opening++;
 }
 
 static void close_connection(struct connection *c) {
+  if (c->stage != STAGE_OPEN) opening--;
+  if (c->due > 0) TAILQ_REMOVE(&resting, c, after);
+  result.waiting -= (c->busy ? 1 : 0) + c->open_streams;
   if (c->ssl != NULL) {
     if (c->stage == STAGE_OPEN) SSL_shutdown(c->ssl);
     SSL_free(c->ssl);
@@ -167,6 +151,7 @@ static bool read_proxy(struct connection *c) {
 
 static bool begin_http(struct connection *c) {
   c->stage = STAGE_OPEN;
+  opening--;
   result.handshakes++;
   result.resumed += SSL_session_reused(c->ssl);
   const unsigned char *protocol;
@@ -177,7 +162,9 @@ static bool begin_http(struct connection *c) {
     failed(c, "another protocol than was asked for");
     return false;
   }
-  return is_http2 ? http2_begin(c) : http1_request(c);
+  if (is_http2) return http2_begin(c);
+  /* Those that are to be steady begin together. */
+  return is_waiting_for_all || http1_request(c);
 }
 
 /* Writes what waits; false if the connection is broken. */
@@ -207,7 +194,7 @@ static bool receive(struct connection *c) {
     if (count <= 0) {
       int error = SSL_get_error(c->ssl, count);
       if (error == SSL_ERROR_WANT_READ) return true;
-      if (c->busy || c->open_streams > 0) failed(c, "the connection ended early");
+      if (c->busy || c->open_streams > 0 || c->due > 0) failed(c, "the connection ended early");
       return false;
     }
     if (result.first_answer == 0) result.first_answer = now();
@@ -255,7 +242,9 @@ static bool step(struct connection *c) {
     }
     if (!begin_http(c)) return false;
   }
-  return flush(c) && receive(c);
+  if (!flush(c) || !receive(c)) return false;
+  /* A reset that was written may have ended the last stream. */
+  return !options.is_http2 || options.idles || c->open_streams > 0;
 }
 
 static void handle(struct connection *c) {
@@ -263,41 +252,6 @@ static void handle(struct connection *c) {
   close_connection(c);
   /* A proxy that fails always is not asked for ever. */
   if (!options.idles && result.failed < 100 && may_issue()) open_connection(c);
-}
-
-static int ascending(const void *left, const void *right) {
-  uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-  return a < b ? -1 : a > b;
-}
-
-static uint32_t percentile(double share) {
-  if (result.latency_count == 0) return 0;
-  return result.latencies[(size_t)(share * (double)(result.latency_count - 1))];
-}
-
-static void report(double seconds) {
-  qsort(result.latencies, result.latency_count, sizeof *result.latencies, ascending);
-  printf(
-    "{\"answered\": %ld, \"failed\": %ld, \"handshakes\": %ld, \"resumed\": %ld, \"bytes\": %llu, "
-    "\"seconds\": %.6f, \"p50\": %u, \"p99\": %u, \"first_answer\": %.6f}\n",
-    result.answered, result.failed, result.handshakes, result.resumed,
-    (unsigned long long)result.bytes, seconds, percentile(0.5), percentile(0.99),
-    result.first_answer);
-  fflush(stdout);
-}
-
-static void load_expected(void) {
-  FILE *file = fopen(options.expected_file, "rb");
-  if (file == NULL) die(options.expected_file);
-  fseek(file, 0, SEEK_END);
-  expected_size = (size_t)ftell(file);
-  rewind(file);
-  expected = malloc(expected_size);
-  if (expected == NULL || expected_size == 0 || fread(expected, 1, expected_size, file) != expected_size) {
-    die(options.expected_file);
-  }
-  fclose(file);
-  if (options.length == 0) options.length = expected_size;
 }
 
 static void make_context(void) {
@@ -318,44 +272,68 @@ static void make_context(void) {
   }
 }
 
-static void read_options(int count, char **words) {
-  static const struct option flags[] = {
-    {"port", 1, 0, 'p'},      {"authority-port", 1, 0, 'a'}, {"connect", 0, 0, 'c'},
-    {"http2", 0, 0, '2'},     {"close", 0, 0, 'x'},          {"resume", 0, 0, 'r'},
-    {"idle", 0, 0, 'i'},      {"connections", 1, 0, 'n'},    {"streams", 1, 0, 's'},
-    {"requests", 1, 0, 'q'},  {"seconds", 1, 0, 't'},        {"names", 1, 0, 'm'},
-    {"first-name", 1, 0, 'f'}, {"pattern", 1, 0, 'e'},       {"path", 1, 0, 'u'},
-    {"ca", 1, 0, 'k'},        {"expect", 1, 0, 'b'},         {"length", 1, 0, 'l'},
-    {"upload", 1, 0, 'o'},    {0, 0, 0, 0}};
-  int flag;
-  while ((flag = getopt_long(count, words, "", flags, NULL)) != -1) {
-    switch (flag) {
-      case 'p': options.port = atoi(optarg); break;
-      case 'a': options.authority_port = atoi(optarg); break;
-      case 'c': options.connects = true; break;
-      case '2': options.is_http2 = true; break;
-      case 'x': options.closes = true; break;
-      case 'r': options.resumes = true; break;
-      case 'i': options.idles = true; break;
-      case 'n': options.connections = atol(optarg); break;
-      case 's': options.streams = atol(optarg); break;
-      case 'q': options.requests = atol(optarg); break;
-      case 't': options.seconds = atof(optarg); break;
-      case 'm': options.names = atol(optarg); break;
-      case 'f': options.first_name = atol(optarg); break;
-      case 'e': options.pattern = optarg; break;
-      case 'u': options.path = optarg; break;
-      case 'k': options.authority_file = optarg; break;
-      case 'b': options.expected_file = optarg; break;
-      case 'l': options.length = strtoull(optarg, NULL, 10); break;
-      case 'o': options.upload = strtoull(optarg, NULL, 10); break;
-      default: exit(2);
-    }
+void rest(struct connection *c) {
+  c->due = now() + options.think;
+  TAILQ_INSERT_TAIL(&resting, c, after);
+}
+
+/* All are open: what is counted begins, spread over the time that they think. */
+static double begin_together(double start) {
+  forget();
+  printf("{\"open\": %ld, \"seconds\": %.6f}\n", live, now() - start);
+  fflush(stdout);
+  is_waiting_for_all = false;
+  start = now();
+  deadline = start + options.seconds;
+  for (long index = 0; index < options.connections; index++) {
+    struct connection *c = &connections[index];
+    if (c->stage != STAGE_OPEN || options.is_http2) continue;
+    c->due = start + options.think * (double)index / (double)options.connections;
+    TAILQ_INSERT_TAIL(&resting, c, after);
   }
-  if (options.port == 0 || options.authority_file == NULL || options.expected_file == NULL) {
-    fprintf(stderr, "load: --port, --ca and --expect are needed\n");
-    exit(2);
+  return start;
+}
+
+/* Has those make their requests who have thought long enough; how many ms until the next has. */
+static int wake(void) {
+  struct connection *c;
+  while ((c = TAILQ_FIRST(&resting)) != NULL) {
+    double left = c->due - now();
+    if (left > 0) return (int)(left * 1000) + 1;
+    TAILQ_REMOVE(&resting, c, after);
+    c->due = 0;
+    if (!may_issue() || !http1_request(c) || !flush(c)) close_connection(c);
   }
+  return 10000;
+}
+
+/* Waits for readiness and answers it; false if there was none for too long. */
+static bool turn(void) {
+  int patience = wake();
+  struct epoll_event events[256];
+  int ready = live == 0 ? 0 : epoll_wait(poller, events, 256, patience);
+  if (ready < 0 && errno != EINTR) die("epoll_wait");
+  if (ready == 0 && live > 0 && patience == 10000) {
+    fprintf(stderr, "load: nothing for 10 s\n");
+    result.failed++;
+    return false;
+  }
+  for (int index = 0; index < ready; index++) handle(events[index].data.ptr);
+  return true;
+}
+
+/* Each connection that is there makes one more request; true once all have their answers. */
+static bool ask_again(void) {
+  forget();
+  double start = now();
+  for (long index = 0; index < options.connections; index++) {
+    struct connection *c = &connections[index];
+    if (c->stage != STAGE_OPEN) continue;
+    if (!(options.is_http2 ? http2_request(c) : http1_request(c)) || !flush(c)) close_connection(c);
+  }
+  while (result.waiting > 0 && turn()) continue;
+  report(now() - start);
+  return result.failed == 0;
 }
 
 int main(int count, char **words) {
@@ -367,24 +345,22 @@ int main(int count, char **words) {
   connections = calloc((size_t)options.connections, sizeof *connections);
   if (poller < 0 || connections == NULL) die("memory");
   double start = now();
-  deadline = start + options.seconds;
-  /* Idle connections are made a few at a time: a queue of SYNs is no part of the question. */
-  long begun = 0, most = options.idles ? 32 : options.connections;
-  while (begun < options.connections || live > idle) {
-    while (begun < options.connections && live - idle < most) open_connection(&connections[begun++]);
-    struct epoll_event events[256];
-    int ready = epoll_wait(poller, events, 256, 10000);
-    if (ready < 0 && errno != EINTR) die("epoll_wait");
-    if (ready == 0) {
-      fprintf(stderr, "load: nothing for 10 s\n");
-      result.failed++;
-      break;
-    }
-    for (int index = 0; index < ready; index++) handle(events[index].data.ptr);
+  is_waiting_for_all = options.is_steady;
+  deadline = options.is_steady ? HUGE_VAL : start + options.seconds;
+  /* Made a few at a time: a queue of SYNs is no part of the question. */
+  for (long begun = 0; begun < options.connections || opening > 0;) {
+    while (begun < options.connections && opening < 32) open_connection(&connections[begun++]);
+    if (!turn()) break;
+    /* What is over already was not opened again. */
+    if (!options.idles && !may_issue() && live == 0) break;
   }
+  if (options.is_steady) start = begin_together(start);
+  while ((options.idles ? result.waiting : live) > 0 && turn()) continue;
   report(now() - start);
-  if (options.idles) {
-    while (getchar() != EOF) continue;
+  while (options.idles) {
+    /* A line asks for one more answer of each; the end of input is theirs too. */
+    int character = getchar();
+    if (character == EOF || (character == '\n' && !ask_again())) break;
   }
   return result.failed == 0 ? 0 : 1;
 }
