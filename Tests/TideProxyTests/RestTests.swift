@@ -4,7 +4,7 @@ import Testing
 
 /// When a connection needs its ticks, and when it only grows older.
 @Suite struct RestTests {
-  @Test("A connection is at rest between exchanges, and at no moment of one", arguments: Cut.allCases)
+  @Test("At rest is who is between exchanges, and at no moment of one", arguments: Cut.allCases)
   func betweenExchanges(cut: Cut) throws {
     let book = try Playbook(cut)
     #expect(!book.machine.isAtRest, "a stranger's patience is short")
