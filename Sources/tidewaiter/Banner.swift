@@ -48,8 +48,19 @@ struct Banner {
     case .off:
       row("WARNING", "tls.upstream_verify is off: servers that do not verify are let through")
     }
+    if let warning = Self.sizeWarning(configuration) { row("WARNING", warning) }
     if server.caseFolder.isContinued { row("case", "continued") }
     self.text = lines.joined(separator: "\n")
+  }
+
+  /// Where the files of wire/ alone may fill the case.
+  private static func sizeWarning(_ configuration: Configuration) -> String? {
+    guard configuration.keepsWire, let size = configuration.caseFolder.maxSize,
+      size < RecorderSettings.leastSizeWithWire
+    else { return nil }
+    return
+      "case.max_size of \(size >> 20) MiB may be full of wire/ alone, whose files of 64 MiB stay while they are "
+      + "written; set at least \(RecorderSettings.leastSizeWithWire >> 20) MiB, or case.wire: false"
   }
 
   private static func regions(_ server: ProxyServer) -> String {

@@ -34,6 +34,8 @@ IMPORT = """
 class DevTools:
     """A headless browser that shows its own developer tools, and no page."""
 
+    start = "devtools://devtools/bundled/inspector.html"
+
     def __init__(self):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="tidewaiter-devtools-"))
         self.socket, self.count = None, 0
@@ -55,7 +57,7 @@ class DevTools:
             raise AssertionError("Chromium does not start")
         port, path = file.read_text().splitlines()
         self.socket = connect(f"ws://127.0.0.1:{port}{path}", proxy=None, max_size=None).__enter__()
-        target = self.call("Target.createTarget", url="devtools://devtools/bundled/inspector.html")["targetId"]
+        target = self.call("Target.createTarget", url=self.start)["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         if not eventually(lambda: self.evaluate("document.readyState") == "complete", 30):
             raise AssertionError("the developer tools do not load")

@@ -117,6 +117,25 @@ class EncryptionTest(LoopbackTest):
         done = subprocess.run([sys.executable, VERIFY, proxy.case], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.stdout.splitlines()[-1], "INTACT", done.stdout + done.stderr)
 
+    def test_purge_of_wire(self):
+        """Where a purge takes wire/ alone from a sealed encrypted case, it verifies with the key, without it and by verify.py; without its line it does not."""
+        proxy = self.encrypted()
+        proxy.fetch(OUTSIDE, self.servers[1].port, "/nothing", "HEAD")
+        proxy.flow_of("/nothing")
+        proxy.stop()
+        row = json.loads(proxy.run("evidence", "purge", "case", "--yes", "--json").out)
+        self.assertEqual((row["contents"], row["wire_files"]), (0, 1))
+        self.assertEqual(list((proxy.case / "wire").iterdir()), [])
+
+        def said():
+            second = subprocess.run([sys.executable, VERIFY, proxy.case], capture_output=True, text=True, timeout=60).stdout
+            outputs = [proxy.run("evidence", "verify", "case", environment=environment, expect=None).out for environment in (None, NO_KEY)]
+            return [output.splitlines()[-1] for output in (*outputs, second)]
+
+        self.assertEqual(said(), ["INTACT"] * 3)
+        (proxy.case / "purges.ndjson").unlink()
+        self.assertEqual([line.split()[0] for line in said()], ["ALTERED"] * 3)
+
     def test_killed(self):
         """After kill -9 the case goes on with its key; with another, or none, the start is refused and nothing is written."""
         proxy = self.encrypted()

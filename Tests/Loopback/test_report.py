@@ -11,6 +11,7 @@ import subprocess
 import urllib.parse
 
 import pki
+from camera import Camera
 from harness import REPOSITORY, LoopbackTest, Proxy, binary, environment_with
 from identifiers import CARRIER, CONTACT, CONTACT_NAME, HOSTS, IMEI, IMSI, OUTSIDE, OWN, SPELLINGS, WATCHED, cut_digest
 from origins import Origin
@@ -113,6 +114,19 @@ class Report(LoopbackTest):
                 if not element["text"].strip() or element["attributes"].get("class") in ("brand", "request", "bytes"):
                     continue
                 self.assertRegex(element["text"], r"[\u4e00-\u9fff]|^SHA-256", (name, element["text"]))
+
+    def test_widths(self):
+        """On a telephone, a tablet and a laptop a page is no wider than the screen, in both languages; printed it is a PDF."""
+        self.need("chromium")
+        with Camera() as camera:
+            for language in ("en", "zh-TW"):
+                self.report("--lang", language, "--protocol", "first-boot")
+                page = self.shared.path / f"{self._testMethodName}.html"
+                for width in (360, 390, 710, 820, 1280):
+                    with self.subTest(f"{language}, {width}"):
+                        self.assertLessEqual(camera.show(page, width), width)
+                camera.printed(self.shared.path / "report.pdf")
+                self.assertTrue((self.shared.path / "report.pdf").read_bytes().startswith(b"%PDF-"))
 
     def test_is_well_formed_and_self_contained(self):
         """Elements nest, nothing is fetched or run, and each table's cells have headings."""

@@ -138,6 +138,15 @@ class Purging(RetentionTest):
         proxy.stop()
         self.assertIntact(proxy, proxy.case)
 
+    def test_small(self):
+        """With case.wire the start warns of a case.max_size below four files of wire/; not from there on, nor without wire/."""
+        for size, wire, is_warned in (("255MiB", True, True), ("256MiB", True, False), ("255MiB", False, False)):
+            with self.subTest(f"{size}, {wire}"):
+                proxy = self.proxy(config={"case": {"max_size": size, "wire": wire}})
+                said = [line for line in proxy.lines if line.startswith("WARNING")]
+                self.assertEqual(["case.max_size of 255 MiB" in line for line in said], [True] * is_warned)
+                proxy.stop()
+
     def test_full(self):
         """With case.max_size contents without findings go while it is recorded, said in the log; it verifies then and sealed."""
         proxy = self.recorded(max_size="1MiB", wire=False)  # its last file would stay, and fill it

@@ -33,7 +33,7 @@ import TideCrypto
     try write([1], to: root + "/flows.sqlite")
     let file = folder.path + "/test.tar.zst"
     let summary = try BundleExporter.export(root, to: file, replaces: false)
-    #expect(UInt64(try read(file).count) == summary.bytes)
+    #expect(UInt64(try read(file).count) == summary.file.bytes)
     let target = folder.path + "/elsewhere"
     try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
     #expect(try self.run(["tar", "--zstd", "-xf", file, "-C", target]) == 0)
@@ -56,7 +56,7 @@ import TideCrypto
     try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: true)
     let copy = try folder.copy("test", to: "copy/test")
     let second = try BundleExporter.export(copy, to: folder.path + "/b", replaces: false)
-    #expect(first.sha256 == second.sha256)
+    #expect(first.file.sha256 == second.file.sha256)
   }
 
   @Test("An unsealed case is refused, and nothing is written")

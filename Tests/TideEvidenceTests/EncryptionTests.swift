@@ -55,10 +55,12 @@ import TideCrypto
     _ events: [FlowEvent],
     _ key: CaseKey?,
     name: String = "test",
-    seal: SigningKey? = nil
+    seal: SigningKey? = nil,
+    segmentSize: UInt64 = 64 << 20
   ) throws -> String {
     var settings = RecorderSettings()
     settings.signingKey = seal
+    settings.segmentSize = segmentSize
     settings.keepsWire = true
     let recorder = try EvidenceRecorder(case: self.open(name, key), settings: settings) { _ in }
     for event in events { _ = recorder.offer(event) }
@@ -342,6 +344,38 @@ import TideCrypto
       #expect(try self.files(of: path).count { $0.hasPrefix("bodies/") } < count)
       #expect(try CaseVerifier.verify(path, key: key).summary == "INTACT", "\(name)")
       #expect(try CaseVerifier.verify(path).summary == "INTACT", "\(name)")
+    }
+  }
+
+  @Test(
+    "A purge may take files of wire/ alone, of a sealed case too; with the key and without it that verifies"
+  )
+  func purgeOfWire() throws {
+    let key = try self.key()
+    let signing = try SigningKey.generate()
+    // Both flows have the same contents, and the second keeps them, by its finding.
+    let events = try (1...2 as ClosedRange<UInt64>).flatMap { number in
+      try Play.exchange(number, findings: number == 2 ? [Play.finding()] : []) + [
+        .secret(ConnectionID(number), line: Bytes(String(repeating: "s", count: 80)))
+      ]
+    }
+    let path = try self.record(events, key, seal: signing, segmentSize: 64)
+    let before = Set(try self.files(of: path))
+    let summary = try CasePurge.purge(
+      path,
+      PurgeSelection(reason: "command: all"),
+      key: signing,
+      caseKey: key,
+      at: Play.time(9_000)
+    )
+    #expect(summary.contents == 0 && summary.wireFiles == 1)
+    #expect(before.subtracting(try self.files(of: path)) == ["wire/000001.bin"])
+    #expect(try CaseVerifier.verify(path, key: key).summary == "INTACT")
+    #expect(try CaseVerifier.verify(path).summary == "INTACT")
+    // What is gone without a line that says so is missed by both.
+    try FileManager.default.removeItem(atPath: path + "/wire/000002.bin")
+    for key in [key, nil] {
+      #expect(try CaseVerifier.verify(path, key: key).summary.hasPrefix("ALTERED"))
     }
   }
 }

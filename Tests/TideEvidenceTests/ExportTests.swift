@@ -119,8 +119,8 @@ import TideCrypto
     let path = try self.cases.record(Play.exchange())
     let summary = try NDJSONExporter.export(CaseReader(path), to: self.file, options: self.options)
     let bytes = try read(self.file)
-    #expect(summary.bytes == UInt64(bytes.count))
-    #expect(summary.sha256 == Hex.encode(Digest.sha256.hash(bytes)))
+    #expect(summary.file.bytes == UInt64(bytes.count))
+    #expect(summary.file.sha256 == Hex.encode(Digest.sha256.hash(bytes)))
   }
 
   @Test("Progress is told from the log's start to its end")

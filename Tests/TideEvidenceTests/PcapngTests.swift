@@ -265,7 +265,7 @@ import TideCrypto
     let types = ring.take().items.map { item in
       switch item {
       case .event(.body), .event(.message), .timed: "kept"
-      case .event, .entry: "other"
+      case .event, .entry, .taken: "other"
       }
     }
     #expect(!types.isEmpty && !types.contains("kept"))

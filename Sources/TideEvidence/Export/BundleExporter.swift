@@ -17,7 +17,7 @@ public enum BundleExporter {
   ///   - path: the file; `-` for standard output.
   ///   - replaces: whether a file of that name is replaced.
   ///   - progress: is told how far it is.
-  /// - Returns: how many files the bundle has, and its own size and digest.
+  /// - Returns: the bundle, and how many files of the case it has.
   /// - Throws: `notFound` if the case is not sealed, or what the file system says.
   public static func export(
     _ root: String,
@@ -59,8 +59,7 @@ public enum BundleExporter {
       progress?.advance(flows: 0, fraction: Double(done) / Double(total))
     }
     try archive.write(BundleTar.end)
-    let (bytes, sha256) = try archive.finish()
-    return BundleSummary(path: path, files: entries.count, bytes: bytes, sha256: sha256)
+    return BundleSummary(file: try archive.finish(), files: entries.count)
   }
 
   /// What the manifest lists, and the manifest with its signature and time-stamp.
@@ -105,23 +104,17 @@ public enum BundleExporter {
 
 /// What a bundle came to.
 public struct BundleSummary: Sendable {
-  /// The file; `-` for standard output.
-  public let path: String
+  /// The bundle.
+  public let file: WrittenFile
   /// How many files of the case it has.
   public let files: Int
-  /// How many bytes.
-  public let bytes: UInt64
-  /// The SHA-256 of those bytes, in hexadecimal.
-  public let sha256: String
 
-  /// One JSON object: `path files bytes sha256`.
+  /// One JSON object: `path bytes sha256 files`.
   public var json: [UInt8] {
     var json = JSONWriter()
     json.beginObject()
-    json.member("path", self.path)
+    json.members(of: self.file)
     json.member("files", self.files)
-    json.member("bytes", self.bytes)
-    json.member("sha256", self.sha256)
     json.endObject()
     return json.bytes
   }
@@ -151,10 +144,9 @@ private final class BundleStream {
     }
   }
 
-  func finish() throws(EvidenceFailure) -> (bytes: UInt64, sha256: String) {
+  func finish() throws(EvidenceFailure) -> WrittenFile {
     if !self.pending.isEmpty { try self.flush() }
-    let sha256 = try self.file.finish()
-    return (self.file.count, sha256)
+    return try self.file.finish()
   }
 
   private func flush() throws(EvidenceFailure) {

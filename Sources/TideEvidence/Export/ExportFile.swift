@@ -17,8 +17,7 @@ final class ExportFile {
   private var buffer: [UInt8] = []
   private var hasher = SHA256Hasher()
   private var isOver = false
-  /// How many bytes were written.
-  private(set) var count: UInt64 = 0
+  private var count: UInt64 = 0
 
   /// Begins a file.
   ///
@@ -88,8 +87,8 @@ final class ExportFile {
 
   /// Ends the file: makes it durable and gives it its name.
   ///
-  /// - Returns: the SHA-256 of what was written, in hexadecimal.
-  func finish() throws(EvidenceFailure) -> String {
+  /// - Returns: what was written.
+  func finish() throws(EvidenceFailure) -> WrittenFile {
     try self.flush()
     if let temporary = self.temporary {
       try self.file.sync()
@@ -98,7 +97,8 @@ final class ExportFile {
       self.isOver = true
       try Folder.sync(parentOf: self.path)
     }
-    return Hex.encode(self.hasher.finish())
+    let sha256 = Hex.encode(self.hasher.finish())
+    return WrittenFile(path: self.path, bytes: self.count, sha256: sha256)
   }
 
   private func flush() throws(EvidenceFailure) {

@@ -30,7 +30,7 @@ struct ExportFlow {
   static let mostOfEach = 10_000
 
   /// One message, in one version.
-  struct Message {
+  struct Message: MessageVersion {
     let direction: Direction
     let stage: BodyStage
     /// When its head was there; nil if none is kept.
@@ -38,6 +38,11 @@ struct ExportFlow {
     var head = Section.none
     var trailers = Section.none
     var body: FlowDetail.BodyReference?
+
+    init(direction: Direction, stage: BodyStage) {
+      self.direction = direction
+      self.stage = stage
+    }
   }
 
   /// A head or trailer section, wherever it lies.
@@ -60,7 +65,7 @@ struct ExportFlow {
   }
 
   func message(_ direction: Direction, _ stage: BodyStage = .original) -> Message? {
-    self.messages.first { $0.direction == direction && $0.stage == stage }
+    self.messages.message(direction, stage)
   }
 
   /// The response as the server sent it; as the device got it if no server sent one.
@@ -112,28 +117,14 @@ struct ExportFlow {
   }
 
   private mutating func take(message event: LogEvent) {
-    let members = event.members
-    guard let direction = members["direction"]?.string.flatMap(Direction.init(rawValue:)),
-      let stage = members["stage"]?.string.flatMap(BodyStage.init(rawValue:))
-    else { return }
-    let index =
-      self.messages.firstIndex { $0.direction == direction && $0.stage == stage }
-      ?? self.messages.count
-    if index == self.messages.count {
-      self.messages.append(Message(direction: direction, stage: stage))
-    }
+    guard let index = self.messages.place(of: event) else { return }
     switch event.type {
     case "head":
       // Of several heads (1xx first, RFC 9110 §15.2) the last is the message's.
       self.messages[index].time = event.time
       self.messages[index].head = Section(event)
     case "trailers": self.messages[index].trailers = Section(event)
-    default:
-      self.messages[index].body = FlowDetail.BodyReference(
-        sha256: members["sha256"]?.string ?? "",
-        size: members["size"]?.unsigned ?? 0,
-        isComplete: members["complete"]?.bool ?? false
-      )
+    default: self.messages[index].body = FlowDetail.BodyReference(event)
     }
   }
 }

@@ -17,32 +17,40 @@ public struct ExportOptions: Sendable {
 
 /// What an export came to.
 public struct ExportSummary: Sendable {
-  /// The file; `-` for standard output.
-  public let path: String
+  /// The export.
+  public let file: WrittenFile
   /// How many flows it has.
-  public internal(set) var flows = 0
-  /// How many bytes.
-  public internal(set) var bytes: UInt64 = 0
-  /// The SHA-256 of those bytes, in hexadecimal.
-  public internal(set) var sha256 = ""
+  public let flows: Int
   /// How many contents the case does not have, or has damaged.
-  public internal(set) var missing = 0
+  public let missing: Int
   /// How many contents were left out for their size.
-  public internal(set) var tooLarge = 0
+  public let tooLarge: Int
 
-  init(path: String) { self.path = path }
+  init(_ file: WrittenFile, _ tally: ExportTally) {
+    self.file = file
+    self.flows = tally.flows
+    self.missing = tally.missing
+    self.tooLarge = tally.tooLarge
+  }
 
-  /// One JSON object: `path flows bytes sha256 missing too_large`.
+  /// One JSON object: `path bytes sha256 flows missing too_large`.
   public var json: [UInt8] {
     var json = JSONWriter()
     json.beginObject()
-    json.member("path", self.path)
+    json.members(of: self.file)
     json.member("flows", self.flows)
-    json.member("bytes", self.bytes)
-    json.member("sha256", self.sha256)
     json.member("missing", self.missing)
     json.member("too_large", self.tooLarge)
     json.endObject()
     return json.bytes
   }
+}
+
+/// What is counted while an export is written.
+struct ExportTally {
+  var flows = 0
+  /// Contents that the case does not have, or has damaged.
+  var missing = 0
+  /// Contents that were left out for their size.
+  var tooLarge = 0
 }

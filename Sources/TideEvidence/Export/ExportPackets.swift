@@ -20,19 +20,16 @@ extension PcapngExporter {
     options: ExportOptions,
     progress: ExportProgress? = nil
   ) throws(EvidenceFailure) -> ExportSummary {
-    var summary = ExportSummary(path: path)
     let file = try ExportFile(path, replaces: options.replaces, of: reader, progress: progress)
     progress?.begin("exporting")
-    summary.flows = try self.write(
+    let written = try self.write(
       reader,
       to: file,
       filter: filter,
       toolVersion: options.toolVersion
     ) { done, whole in
       progress?.advance(flows: 0, fraction: Double(done) / Double(max(1, whole)))
-    }.connections
-    summary.sha256 = try file.finish()
-    summary.bytes = file.count
-    return summary
+    }
+    return ExportSummary(try file.finish(), ExportTally(flows: written.connections))
   }
 }

@@ -16,16 +16,16 @@ struct HAREntry {
   }
 
   /// Writes the entry.
-  mutating func write(_ summary: inout ExportSummary) throws(EvidenceFailure) {
+  mutating func write(_ tally: inout ExportTally) throws(EvidenceFailure) {
     let request = self.flow.message(.request)
     let response = self.flow.response
     self.json.beginObject()
     self.json.member("startedDateTime", self.timings.started)
     self.timings.write(into: &self.json)
     self.json.key("request")
-    try self.write(request: request, &summary)
+    try self.write(request: request, &tally)
     self.json.key("response")
-    try self.write(response: response, &summary)
+    try self.write(response: response, &tally)
     self.json.key("cache")
     self.json.beginObject()
     self.json.endObject()
@@ -33,7 +33,7 @@ struct HAREntry {
     self.json.member("connection", self.flow.record.connection.description)
     if self.flow.isWebSocket {
       self.json.member("_resourceType", "websocket")
-      try self.writeSocketMessages(&summary)
+      try self.writeSocketMessages(&tally)
     }
     self.json.key("_tidewaiter")
     self.json.beginObject()
@@ -56,7 +56,7 @@ struct HAREntry {
 
   private mutating func write(
     request message: ExportFlow.Message?,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     let bytes = self.source.head(message, of: self.flow)
     let head = RawHead(bytes)
@@ -83,7 +83,7 @@ struct HAREntry {
       self.json.key("params")
       self.json.beginArray()
       self.json.endArray()
-      try self.write(content: message, head, encodingName: "_encoding", size: "_size", &summary)
+      try self.write(content: message, head, encodingName: "_encoding", size: "_size", &tally)
       self.json.endObject()
     }
     self.writeSizes(message, headSize: bytes.count)
@@ -92,7 +92,7 @@ struct HAREntry {
 
   private mutating func write(
     response message: ExportFlow.Message?,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     let bytes = self.source.head(message, of: self.flow)
     let head = RawHead(bytes)
@@ -106,7 +106,7 @@ struct HAREntry {
     self.json.beginObject()
     self.json.member("mimeType", head.first("content-type") ?? "")
     if let body = message?.body, body.size > 0, !self.flow.isWebSocket {
-      try self.write(content: message, head, encodingName: "encoding", size: "size", &summary)
+      try self.write(content: message, head, encodingName: "encoding", size: "size", &tally)
     } else {
       self.json.member("size", 0)
     }
@@ -182,7 +182,7 @@ struct HAREntry {
     _ head: RawHead,
     encodingName: StaticString,
     size: StaticString,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     let content = try self.source.content(message, of: self.flow, head, isDecoded: true)
     var comment = message?.body?.isComplete == false ? "cut: the rest was not recorded" : nil
@@ -193,11 +193,11 @@ struct HAREntry {
       try self.write(content, isText: isText, kept)
       if !isText { self.json.member(encodingName, "base64") }
     case .tooLarge:
-      summary.tooLarge += 1
+      tally.tooLarge += 1
       self.json.member(size, Int(clamping: message?.body?.size ?? 0))
       comment = "not copied for its size: bodies/ has it by its SHA-256"
     case .missing:
-      summary.missing += 1
+      tally.missing += 1
       self.json.member(size, Int(clamping: message?.body?.size ?? 0))
       comment = "not in the case any more, or damaged"
     }
@@ -242,7 +242,7 @@ extension HAREntry {
   /// As in Chromium's developer tools, the data of an opcode other than 1 (text) is in base64. Control
   /// frames are there too, by their opcodes.
   private mutating func writeSocketMessages(
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     self.json.key("_webSocketMessages")
     self.json.beginArray()
@@ -251,7 +251,7 @@ extension HAREntry {
         of: self.flow.record.flow
       ) { message throws(EvidenceFailure) in
         guard message.stage == .original else { return true }
-        try self.write(message, &summary)
+        try self.write(message, &tally)
         try self.flush()
         return true
       }
@@ -261,15 +261,15 @@ extension HAREntry {
 
   private mutating func write(
     _ message: SocketMessageRecord,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     var payload = Bytes()
     switch try self.source.payload(message, of: self.flow).survey() {
     case .empty: break
     case .readable(_, _, let kept?): payload = kept
     // The recorder keeps less of one message than this.
-    case .readable(_, _, nil), .tooLarge: summary.tooLarge += 1
-    case .missing: summary.missing += 1
+    case .readable(_, _, nil), .tooLarge: tally.tooLarge += 1
+    case .missing: tally.missing += 1
     }
     self.json.beginObject()
     self.json.member("type", message.direction == .request ? "send" : "receive")

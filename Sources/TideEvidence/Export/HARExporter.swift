@@ -29,27 +29,22 @@ public enum HARExporter {
     options: ExportOptions,
     progress: ExportProgress? = nil
   ) throws(EvidenceFailure) -> ExportSummary {
-    var summary = ExportSummary(path: path)
-    let file = try ExportFile(path, replaces: options.replaces, of: reader, progress: progress)
-    let source = ExportSource(reader: reader, shareSafe: options.shareSafe)
-    var walk = try ExportWalk(
+    var export = try FlowExport(
       reader,
+      to: path,
       filter: filter,
-      shareSafe: options.shareSafe,
+      options: options,
       progress: progress
     )
-    progress?.begin("exporting")
+    let (source, file) = (export.source, export.file)
     try file.write(self.opening(options))
-    try walk.forEachFlow { flow throws(EvidenceFailure) in
-      try file.write(summary.flows == 0 ? [0x0A] : [0x2C, 0x0A])
+    try export.forEachFlow { flow, tally throws(EvidenceFailure) in
+      try file.write(tally.flows == 0 ? [0x0A] : [0x2C, 0x0A])
       var entry = HAREntry(flow: flow, source: source, file: file)
-      try entry.write(&summary)
-      summary.flows += 1
+      try entry.write(&tally)
     }
     try file.write("\n]}}\n")
-    summary.sha256 = try file.finish()
-    summary.bytes = file.count
-    return summary
+    return try export.finish()
   }
 
   /// Everything up to the first entry.

@@ -23,29 +23,24 @@ public enum NDJSONExporter {
     options: ExportOptions,
     progress: ExportProgress? = nil
   ) throws(EvidenceFailure) -> ExportSummary {
-    var summary = ExportSummary(path: path)
-    let file = try ExportFile(path, replaces: options.replaces, of: reader, progress: progress)
-    var walk = try ExportWalk(
+    var export = try FlowExport(
       reader,
+      to: path,
       filter: filter,
-      shareSafe: options.shareSafe,
+      options: options,
       progress: progress
     )
-    progress?.begin("exporting")
-    let source = ExportSource(reader: reader, shareSafe: options.shareSafe)
-    try walk.forEachFlow { flow throws(EvidenceFailure) in
+    let (source, file) = (export.source, export.file)
+    try export.forEachFlow { flow, tally throws(EvidenceFailure) in
       var line = NDJSONLine(
         flow: flow,
         source: source,
         file: file,
         hasContents: options.hasContents
       )
-      try line.write(&summary)
-      summary.flows += 1
+      try line.write(&tally)
     }
-    summary.sha256 = try file.finish()
-    summary.bytes = file.count
-    return summary
+    return try export.finish()
   }
 }
 
@@ -64,15 +59,15 @@ private struct NDJSONLine {
     self.hasContents = hasContents
   }
 
-  mutating func write(_ summary: inout ExportSummary) throws(EvidenceFailure) {
+  mutating func write(_ tally: inout ExportTally) throws(EvidenceFailure) {
     self.json.beginObject()
     self.json.write(self.flow, self.source.shareSafe)
     self.json.key("messages")
     self.json.beginArray()
-    for message in self.flow.messages { try self.write(message, &summary) }
+    for message in self.flow.messages { try self.write(message, &tally) }
     self.json.endArray()
     self.json.member("socket_message_count", self.flow.socketMessages)
-    if self.hasContents, self.flow.socketMessages > 0 { try self.writeSocketMessages(&summary) }
+    if self.hasContents, self.flow.socketMessages > 0 { try self.writeSocketMessages(&tally) }
     self.json.endObject()
     self.json.endLine()
     try self.file.write(self.json.bytes)
@@ -84,7 +79,7 @@ private struct NDJSONLine {
 
   private mutating func write(
     _ message: ExportFlow.Message,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     let head = self.source.head(message, of: self.flow)
     self.json.beginObject()
@@ -109,7 +104,7 @@ private struct NDJSONLine {
           RawHead(head),
           isDecoded: false
         )
-        try self.write(content, &summary)
+        try self.write(content, &tally)
       }
       self.json.endObject()
     } else {
@@ -122,15 +117,15 @@ private struct NDJSONLine {
   /// Writes the member `data`, in base64; null if the case does not have it.
   private mutating func write(
     _ content: ExportContent,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     self.json.key("data")
     switch try content.survey() {
     case .missing:
-      summary.missing += 1
+      tally.missing += 1
       self.json.null()
     case .tooLarge:
-      summary.tooLarge += 1
+      tally.tooLarge += 1
       self.json.null()
     case .empty: self.json.base64(Bytes())
     case .readable(_, _, let kept?): self.json.base64(kept)
@@ -150,7 +145,7 @@ private struct NDJSONLine {
   }
 
   private mutating func writeSocketMessages(
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     self.json.key("socket_messages")
     self.json.beginArray()
@@ -164,7 +159,7 @@ private struct NDJSONLine {
       self.json.member("kind", message.kind.rawValue)
       self.json.member("size", message.size)
       self.json.member("truncated", message.isTruncated)
-      try self.write(try self.source.payload(message, of: self.flow), &summary)
+      try self.write(try self.source.payload(message, of: self.flow), &tally)
       self.json.endObject()
       try self.flush()
       return true

@@ -18,7 +18,7 @@ public enum ProofExporter {
   ///   - path: the file; `-` for standard output.
   ///   - replaces: whether a file of that name is replaced.
   ///   - progress: is told how far it is.
-  /// - Returns: what the proof has, and its own size and digest.
+  /// - Returns: the proof, and what it has.
   /// - Throws: `notFound` if the flow is not there or nothing signed covers it, `malformed` if the log does
   ///   not lead to the root that was signed, or what the file system says.
   public static func export(
@@ -70,14 +70,11 @@ public enum ProofExporter {
     for digest in contents where !missing.contains(digest) {
       try self.write(content: digest, of: root, to: file)
     }
-    let (bytes, sha256) = try file.finish()
     return ProofSummary(
-      path: path,
+      file: try file.finish(),
       lines: events.count,
       contents: contents.count - missing.count,
-      missing: missing.count,
-      bytes: bytes,
-      sha256: sha256
+      missing: missing.count
     )
   }
 
@@ -165,29 +162,23 @@ public enum ProofExporter {
 
 /// What a proof came to.
 public struct ProofSummary: Sendable {
-  /// The file; `-` for standard output.
-  public let path: String
+  /// The proof.
+  public let file: WrittenFile
   /// How many lines of the log it has.
   public let lines: Int
   /// How many contents.
   public let contents: Int
   /// How many contents the case does not have any more.
   public let missing: Int
-  /// How many bytes.
-  public let bytes: UInt64
-  /// The SHA-256 of those bytes, in hexadecimal.
-  public let sha256: String
 
-  /// One JSON object: `path lines contents missing bytes sha256`.
+  /// One JSON object: `path bytes sha256 lines contents missing`.
   public var json: [UInt8] {
     var json = JSONWriter()
     json.beginObject()
-    json.member("path", self.path)
+    json.members(of: self.file)
     json.member("lines", self.lines)
     json.member("contents", self.contents)
     json.member("missing", self.missing)
-    json.member("bytes", self.bytes)
-    json.member("sha256", self.sha256)
     json.endObject()
     return json.bytes
   }
@@ -210,7 +201,7 @@ private final class ProofStream {
     try self.file.write(json.bytes)
   }
 
-  func finish() throws(EvidenceFailure) -> (bytes: UInt64, sha256: String) {
+  func finish() throws(EvidenceFailure) -> WrittenFile {
     var json = JSONWriter()
     json.beginObject()
     json.key("sha256")
@@ -218,7 +209,6 @@ private final class ProofStream {
     json.endObject()
     json.endLine()
     try self.file.write(json.bytes)
-    let sha256 = try self.file.finish()
-    return (self.file.count, sha256)
+    return try self.file.finish()
   }
 }

@@ -26,30 +26,25 @@ public enum WARCExporter {
     options: ExportOptions,
     progress: ExportProgress? = nil
   ) throws(EvidenceFailure) -> ExportSummary {
-    var summary = ExportSummary(path: path)
-    let file = try ExportFile(path, replaces: options.replaces, of: reader, progress: progress)
+    var export = try FlowExport(
+      reader,
+      to: path,
+      filter: filter,
+      options: options,
+      progress: progress
+    )
+    let source = export.source
     let writer = WARCWriter(
-      file: file,
+      file: export.file,
       isCompressed: path.hasSuffix(".gz"),
       seed: try self.seed(reader, options)
     )
-    var walk = try ExportWalk(
-      reader,
-      filter: filter,
-      shareSafe: options.shareSafe,
-      progress: progress
-    )
-    progress?.begin("exporting")
     let info = try self.writeInfo(reader, path, options, writer)
-    let source = ExportSource(reader: reader, shareSafe: options.shareSafe)
-    try walk.forEachFlow { flow throws(EvidenceFailure) in
+    try export.forEachFlow { flow, tally throws(EvidenceFailure) in
       let records = WARCFlow(flow: flow, source: source, writer: writer, info: info)
-      try records.write(&summary)
-      summary.flows += 1
+      try records.write(&tally)
     }
-    summary.sha256 = try file.finish()
-    summary.bytes = file.count
-    return summary
+    return try export.finish()
   }
 
   /// What the identifiers of records are made from: the same case and options give the same ones.

@@ -15,23 +15,23 @@ struct WARCFlow {
   private var date: String { self.flow.record.started }
 
   /// Writes the records.
-  func write(_ summary: inout ExportSummary) throws(EvidenceFailure) {
+  func write(_ tally: inout ExportTally) throws(EvidenceFailure) {
     let request = self.writer.identifier("\(self.number) request")
     let response = self.writer.identifier("\(self.number) response")
     var first: String?
     if self.flow.isExchange {
       if let message = self.flow.message(.request) {
         let other = self.flow.response == nil ? nil : response
-        try self.write(message, request, concurrent: other, &summary)
+        try self.write(message, request, concurrent: other, &tally)
         first = request
       }
       if let message = self.flow.response {
-        try self.write(message, response, concurrent: first, &summary)
+        try self.write(message, response, concurrent: first, &tally)
         first = first ?? response
       }
     }
     try self.writeMetadata(concurrent: first)
-    if self.flow.socketMessages > 0 { try self.writeSocketMessages(first, &summary) }
+    if self.flow.socketMessages > 0 { try self.writeSocketMessages(first, &tally) }
   }
 
   private func record(
@@ -55,7 +55,7 @@ struct WARCFlow {
     _ message: ExportFlow.Message,
     _ id: String,
     concurrent: String?,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     let isRequest = message.direction == .request
     var record = self.record(
@@ -73,7 +73,7 @@ struct WARCFlow {
     // Frames of a WebSocket are no payload of HTTP: its messages are records of their own.
     let body = self.flow.isWebSocket ? nil : message
     let content = try self.source.content(body, of: self.flow, RawHead(head), isDecoded: false)
-    let read = try self.read(content, &summary)
+    let read = try self.read(content, &tally)
     if read.truncation == nil, body?.body?.isComplete == false {
       record.fields.append(("WARC-Truncated", "disconnect"))
     } else if let truncation = read.truncation {
@@ -119,7 +119,7 @@ struct WARCFlow {
 
   private func read(
     _ content: ExportContent,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) -> Reading {
     var reading = Reading()
     var hasher = SHA256Hasher()
@@ -134,7 +134,7 @@ struct WARCFlow {
       reading.digest = Hex.encode(hasher.finish())
     } catch {
       guard error.code == .notFound || error.code == .malformed else { throw error }
-      summary.missing += 1
+      tally.missing += 1
       reading = Reading()
       reading.digest = Hex.encode(Digest.sha256.hash(Bytes()))
       reading.truncation = "unspecified"
@@ -176,7 +176,7 @@ struct WARCFlow {
 
   private func writeSocketMessages(
     _ handshake: String?,
-    _ summary: inout ExportSummary
+    _ tally: inout ExportTally
   ) throws(EvidenceFailure) {
     var index = 0
     try self.source.reader.forEachSocketMessage(
@@ -197,7 +197,7 @@ struct WARCFlow {
       let way = message.direction == .request ? "send" : "receive"
       record.fields.append(("WebSocket-Direction", way))
       record.fields.append(("WebSocket-Opcode", String(message.kind.opcode)))
-      let reading = try self.read(try self.source.payload(message, of: self.flow), &summary)
+      let reading = try self.read(try self.source.payload(message, of: self.flow), &tally)
       if let truncation = reading.truncation {
         record.fields.append(("WARC-Truncated", truncation))
       } else if message.isTruncated {

@@ -29,24 +29,44 @@ extension CaseReader {
     ofType type: String,
     _ body: (LogRecord) throws(EvidenceFailure) -> Bool
   ) throws(EvidenceFailure) {
+    try self.forEachLine(
+      of: "entry",
+      where: "type = ?",
+      [type]
+    ) { event throws(EvidenceFailure) in try body(LogRecord(event)) }
+  }
+
+  /// Calls `body` with each line of the log that rows of a table name, in order, until it returns false.
+  ///
+  /// A page at a time, so that `body` may take its time without holding the index.
+  ///
+  /// - Parameters:
+  ///   - table: has the columns `seq`, `segment` and `offset`.
+  ///   - condition: in SQL, which rows.
+  ///   - arguments: those of the condition.
+  ///   - body: takes a line; it may ask this reader for more.
+  /// - Throws: `index`, `malformed`, or what the file system says.
+  func forEachLine(
+    of table: String,
+    where condition: String,
+    _ arguments: StatementArguments,
+    _ body: (LogEvent) throws(EvidenceFailure) -> Bool
+  ) throws(EvidenceFailure) {
     try self.index.update()
+    let sql = """
+      SELECT seq, segment, offset FROM \(table) WHERE \(condition) AND seq > ? ORDER BY seq LIMIT 500
+      """
     var last: Int64 = 0
     while true {
       let bound = last
       let page = try self.index.read { db in
-        try Row.fetchAll(
-          db.cachedStatement(
-            sql: """
-              SELECT seq, segment, offset FROM entry WHERE type = ? AND seq > ? ORDER BY seq LIMIT 500
-              """
-          ),
-          arguments: [type, bound]
-        ).map { row in (row["seq"] as Int64, LogPosition(row)) }
+        try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments + [bound])
+          .map { row in (row["seq"] as Int64, LogPosition(row)) }
       }
       guard let end = page.last else { return }
       for (_, position) in page {
         guard let line = try self.log.line(at: position) else { continue }
-        guard try body(LogRecord(try LogEvent(line, in: self.path))) else { return }
+        guard try body(try LogEvent(line, in: self.path)) else { return }
       }
       last = end.0
     }

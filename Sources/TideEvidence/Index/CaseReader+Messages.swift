@@ -11,29 +11,13 @@ extension CaseReader {
     of id: FlowID,
     _ body: (SocketMessageRecord) throws(EvidenceFailure) -> Bool
   ) throws(EvidenceFailure) {
-    try self.index.update()
-    var last: Int64 = 0
-    while true {
-      let bound = last
-      let page = try self.index.read { db in
-        try Row.fetchAll(
-          db.cachedStatement(
-            sql: """
-              SELECT seq, segment, offset FROM flow_line
-              WHERE flow = ? AND type = 'message' AND seq > ? ORDER BY seq LIMIT 500
-              """
-          ),
-          arguments: [Int64(clamping: id.number), bound]
-        ).map { row in (row["seq"] as Int64, LogPosition(row)) }
-      }
-      guard let end = page.last else { return }
-      for (_, position) in page {
-        guard let line = try self.log.line(at: position),
-          let message = SocketMessageRecord(try LogEvent(line, in: self.path))
-        else { continue }
-        guard try body(message) else { return }
-      }
-      last = end.0
+    try self.forEachLine(
+      of: "flow_line",
+      where: "flow = ? AND type = 'message'",
+      [Int64(clamping: id.number)]
+    ) { event throws(EvidenceFailure) in
+      guard let message = SocketMessageRecord(event) else { return true }
+      return try body(message)
     }
   }
 

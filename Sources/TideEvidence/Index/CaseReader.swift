@@ -178,15 +178,7 @@ extension FlowDetail {
       if let ja4 = members["ja4"]?.string, event.type == "hello" { self.fingerprint = ja4 }
       if let handshake = HandshakeRecord(event) { self.handshakes.append(handshake) }
     case "head", "body", "trailers":
-      guard let direction = members["direction"]?.string.flatMap(Direction.init(rawValue:)),
-        let stage = members["stage"]?.string.flatMap(BodyStage.init(rawValue:))
-      else { return }
-      let index =
-        self.messages.firstIndex { $0.direction == direction && $0.stage == stage }
-        ?? self.messages.count
-      if index == self.messages.count {
-        self.messages.append(Message(direction: direction, stage: stage))
-      }
+      guard let index = self.messages.place(of: event) else { return }
       switch event.type {
       case "head":
         // Of several heads (1xx first, RFC 9110 §15.2) the last is the message's.
@@ -194,12 +186,7 @@ extension FlowDetail {
         self.messages[index].head = try reader.content(of: event)
       case "trailers":
         self.messages[index].trailers = try reader.content(of: event)
-      default:
-        self.messages[index].body = BodyReference(
-          sha256: members["sha256"]?.string ?? "",
-          size: members["size"]?.unsigned ?? 0,
-          isComplete: members["complete"]?.bool ?? false
-        )
+      default: self.messages[index].body = BodyReference(event)
       }
     default: return
     }

@@ -27,7 +27,7 @@ public struct FlowDetail: Sendable {
   public internal(set) var connection: [[UInt8]] = []
 
   /// One message, in one version.
-  public struct Message: Sendable {
+  public struct Message: MessageVersion, Sendable {
     /// Which way it goes.
     public let direction: Direction
     /// As it came or as it went on.
@@ -60,7 +60,7 @@ public struct FlowDetail: Sendable {
 
   /// A version of a message, if the case has it.
   public func message(_ direction: Direction, _ stage: BodyStage = .original) -> Message? {
-    self.messages.first { $0.direction == direction && $0.stage == stage }
+    self.messages.message(direction, stage)
   }
 
   /// The flow as one JSON object: the members of `FlowRecord.json`, and `messages`, `found`, `redactions`, `notes`,
@@ -115,5 +115,14 @@ public struct FlowDetail: Sendable {
     json.endArray()
     json.endObject()
     return json.bytes
+  }
+}
+
+extension FlowDetail.BodyReference {
+  /// Reads a `body` line.
+  init(_ event: LogEvent) {
+    self.sha256 = event.members["sha256"]?.string ?? ""
+    self.size = event.members["size"]?.unsigned ?? 0
+    self.isComplete = event.members["complete"]?.bool ?? false
   }
 }

@@ -71,7 +71,7 @@ enum Style {
     dd>span{display:block}
     table{border-collapse:collapse;width:100%;margin:1rem 0 1.6rem;font-size:.92rem}
     caption{text-align:left;color:var(--soft);font-size:.86rem;padding-bottom:.4rem}
-    caption.hidden{position:absolute;width:1px;height:1px;padding:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+    caption.hidden{position:absolute;left:0;width:1px;height:1px;padding:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
     thead th{border-bottom:1.5px solid var(--ink);vertical-align:bottom}
     th,td{text-align:left;vertical-align:top;padding:.45rem .9rem .45rem 0;font-weight:400}
     thead th{font-weight:600;font-size:.84rem}
@@ -132,6 +132,13 @@ enum Style {
     html:lang(zh){--sans:system-ui,-apple-system,"Segoe UI","PingFang TC","Microsoft JhengHei","Noto Sans CJK TC","Noto Sans TC",sans-serif;
     --serif:"Songti TC","PMingLiU","Noto Serif CJK TC","Noto Serif TC",serif}
     html:lang(zh) body{line-height:1.7}
+    @media screen and (min-width:44rem) and (max-width:62rem){
+    table{font-size:.84rem}
+    tbody th{min-width:7em}
+    th,td{padding-right:.6rem}
+    td.s{white-space:normal}
+    td.c{min-width:16.5em}
+    }
     @media (max-width:44rem){
     body{font-size:15.5px}
     main,header,footer{padding-left:1rem;padding-right:1rem}
@@ -170,6 +177,7 @@ enum Style {
     h1{font-size:19pt}
     h2{margin-top:1.9rem;break-after:avoid;font-size:14pt}
     h3,h4,caption,.lead{break-after:avoid}
+    .lead{break-inside:avoid}
     thead{display:table-header-group;break-after:avoid}
     tbody tr:first-child{break-before:avoid}
     tr,li,.facts>div,.answer,.bytes,.chain,.lane,.map,.shell,.notice,.exhibit header{break-inside:avoid}

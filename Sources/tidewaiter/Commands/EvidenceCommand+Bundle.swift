@@ -39,7 +39,7 @@ extension EvidenceCommand.Export {
         )
         json = summary.json
         text = "\(output): \(summary.lines) lines, \(summary.contents) contents, "
-        text += "\(summary.bytes) bytes, sha256 \(summary.sha256)"
+        text += "\(summary.file.bytes) bytes, sha256 \(summary.file.sha256)"
         if summary.missing > 0 { text += "\n\(summary.missing) contents are not in the case" }
       } else {
         let summary = try BundleExporter.export(
@@ -49,7 +49,8 @@ extension EvidenceCommand.Export {
           progress: progress
         )
         json = summary.json
-        text = "\(output): \(summary.files) files, \(summary.bytes) bytes, sha256 \(summary.sha256)"
+        text = "\(output): \(summary.files) files, \(summary.file.bytes) bytes, "
+        text += "sha256 \(summary.file.sha256)"
       }
     } catch {
       throw CommandFailure(error)

@@ -166,14 +166,14 @@ extension EvidenceCommand {
 
     /// Says what was written: on standard error if the export itself went to standard output.
     private func tell(_ summary: ExportSummary) {
+      let file = summary.file
       var text = String(decoding: summary.json, as: UTF8.self)
       if !self.json {
-        text =
-          "\(summary.path): \(summary.flows) flows, \(summary.bytes) bytes, sha256 \(summary.sha256)"
+        text = "\(file.path): \(summary.flows) flows, \(file.bytes) bytes, sha256 \(file.sha256)"
         if summary.missing > 0 { text += "\n\(summary.missing) contents are not in the case" }
         if summary.tooLarge > 0 { text += "\n\(summary.tooLarge) contents were too large for it" }
       }
-      if summary.path == "-" { Terminal.error(text) } else { Terminal.print(text) }
+      if file.path == "-" { Terminal.error(text) } else { Terminal.print(text) }
     }
   }
 }
