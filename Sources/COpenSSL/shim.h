@@ -15,6 +15,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "digests.h"
 #include "keys.h"
 #include "timestamps.h"
 

@@ -22,20 +22,33 @@ public import TideCore
 
   /// Compresses `bytes` into one frame.
   public func compress(_ bytes: Bytes) -> Bytes {
-    let bound = ZSTD_compressBound(bytes.count)
-    return unsafe Bytes(capacity: bound) { room in
-      let count = unsafe bytes.withUnsafeBytes { input in
-        unsafe ZSTD_compressCCtx(
-          self.context,
-          room.baseAddress,
-          bound,
-          input.baseAddress,
-          input.count,
-          self.level
-        )
-      }
-      precondition(ZSTD_isError(count) == 0, "compressBound holds the whole result")
-      return count
+    unsafe Bytes(capacity: ZSTD_compressBound(bytes.count)) { room in
+      unsafe self.compress(bytes, room)
     }
+  }
+
+  /// Compresses `bytes` into one frame at the end of `frames`; for who uses its memory many times.
+  public func compress(_ bytes: Bytes, into frames: inout [UInt8]) {
+    frames.append(addingCapacity: ZSTD_compressBound(bytes.count)) { output in
+      unsafe output.withUnsafeMutableBufferPointer { room, count in
+        count = unsafe self.compress(bytes, UnsafeMutableRawBufferPointer(room))
+      }
+    }
+  }
+
+  /// Compresses into room for the most that may become of `bytes`.
+  private func compress(_ bytes: Bytes, _ room: UnsafeMutableRawBufferPointer) -> Int {
+    let count = unsafe bytes.withUnsafeBytes { input in
+      unsafe ZSTD_compressCCtx(
+        self.context,
+        room.baseAddress,
+        room.count,
+        input.baseAddress,
+        input.count,
+        self.level
+      )
+    }
+    precondition(ZSTD_isError(count) == 0, "compressBound holds the whole result")
+    return count
   }
 }

@@ -1,21 +1,14 @@
 internal import COpenSSL
 public import TideCore
 
-/// A SHA-256 over bytes that arrive piece by piece; owns one `EVP_MD_CTX`.
+/// A SHA-256 over bytes that arrive piece by piece; it allocates nothing but its results.
 ///
 /// One hasher serves for any number of digests: `finish` leaves it as new.
 @safe public struct SHA256Hasher: ~Copyable {
-  private let context: OpaquePointer
+  private var state = SHA256_CTX()
 
   /// Makes a hasher that has seen nothing.
-  public init() {
-    guard let context = unsafe EVP_MD_CTX_new(),
-      unsafe EVP_DigestInit_ex2(context, DigestAlgorithm.sha256.handle, nil) == 1
-    else { preconditionFailure("a digest context needs only memory") }
-    unsafe self.context = context
-  }
-
-  deinit { unsafe EVP_MD_CTX_free(self.context) }
+  public init() { unsafe tide_sha256_begin(&self.state) }
 
   /// Takes the next bytes.
   public mutating func update(_ bytes: Bytes) { bytes.withSpan { self.update($0) } }
@@ -26,19 +19,15 @@ public import TideCore
   /// Takes the next bytes.
   public mutating func update(_ bytes: borrowing Span<UInt8>) {
     unsafe bytes.withUnsafeBufferPointer { input in
-      let done = unsafe EVP_DigestUpdate(self.context, input.baseAddress, input.count)
-      precondition(done == 1, "hashing bytes in memory does not fail")
+      unsafe tide_sha256_add(&self.state, input.baseAddress, input.count)
     }
   }
 
   /// The digest of what was taken until now; more may follow.
   public borrowing func digestSoFar() -> [UInt8] {
-    guard let copy = unsafe EVP_MD_CTX_new(), unsafe EVP_MD_CTX_copy_ex(copy, self.context) == 1
-    else { preconditionFailure("a digest context needs only memory") }
-    defer { unsafe EVP_MD_CTX_free(copy) }
+    var copy = self.state
     return unsafe [UInt8](unsafeUninitializedCapacity: 32) { room, count in
-      let done = unsafe EVP_DigestFinal_ex(copy, room.baseAddress, nil)
-      precondition(done == 1, "hashing bytes in memory does not fail")
+      unsafe tide_sha256_end(&copy, room.baseAddress)
       count = 32
     }
   }
@@ -55,12 +44,10 @@ public import TideCore
     digest.removeAll(keepingCapacity: true)
     digest.append(addingCapacity: 32) { output in
       unsafe output.withUnsafeMutableBufferPointer { room, count in
-        let done = unsafe EVP_DigestFinal_ex(self.context, room.baseAddress, nil)
-        precondition(done == 1, "hashing bytes in memory does not fail")
+        unsafe tide_sha256_end(&self.state, room.baseAddress)
         count = 32
       }
     }
-    let again = unsafe EVP_DigestInit_ex2(self.context, nil, nil)
-    precondition(again == 1, "a digest context can be used again")
+    unsafe tide_sha256_begin(&self.state)
   }
 }

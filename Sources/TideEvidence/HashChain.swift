@@ -53,13 +53,13 @@ struct HashChain: ~Copyable {
   /// Begins a line: everything up to where the event's own members follow.
   mutating func begin(_ type: String, at time: WallTime, in json: inout JSONWriter) {
     self.lineStart = json.bytes.count
-    json.beginObject()
-    json.member("seq", self.state.sequence + 1)
-    json.key("time")
+    json.literal("{\"seq\":")
+    json.digits(self.state.sequence + 1)
+    json.literal(",\"time\":")
     self.timestamps.write(time, into: &json)
-    json.member("type", type)
-    json.key("prev")
-    json.quoted(self.state.hash)
+    json.literal(",\"type\":")
+    json.value(type)
+    json.literal(",\"prev\":\"", self.state.hash, "\"")
     guard self.sealer != nil else { return }
     json.hideWhatFollows()
     self.hides = !ClearLines.contain(type)
@@ -104,17 +104,14 @@ struct HashChain: ~Copyable {
     self.state.hash.removeAll(keepingCapacity: true)
     Hex.encode(digest.span, into: &self.state.hash)
     self.state.sequence += 1
-    json.key("hash")
-    json.quoted(self.state.hash)
-    json.endObject()
+    json.literal(",\"hash\":\"", self.state.hash, "\"}\n")
     MerkleTree.hash(
-      leaf: json.bytes.span.extracting(self.lineStart..<json.bytes.count),
+      leaf: json.bytes.span.extracting(self.lineStart..<json.bytes.count - 1),
       into: &digest,
       &self.hasher
     )
-    self.tree.append(digest, &self.hasher)
+    self.tree.append(leaf: &digest, &self.hasher)
     swap(&digest, &self.digest)
-    json.endLine()
   }
 }
 

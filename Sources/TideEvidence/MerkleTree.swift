@@ -11,18 +11,25 @@ struct MerkleTree: Equatable, Sendable {
 
   /// How many leaves there are.
   private(set) var size: UInt64 = 0
-  /// The roots of the perfect subtrees, the largest (and first) one first.
-  private(set) var peaks: [[UInt8]] = []
+  /// The roots of the perfect subtrees, one after another, the largest (and first) one first.
+  private var roots: [UInt8] = []
 
   private init() {}
 
   /// Goes on from subtrees that were written down; nil if they cannot be those of so many leaves.
   init?(size: UInt64, peaks: [[UInt8]]) {
-    guard peaks.count == size.nonzeroBitCount, peaks.allSatisfy({ $0.count == 32 }) else {
-      return nil
-    }
+    guard peaks.count == size.nonzeroBitCount,
+      peaks.allSatisfy({ $0.count == Self.rootSize })
+    else { return nil }
     self.size = size
-    self.peaks = peaks
+    self.roots = Array(peaks.joined())
+  }
+
+  /// The roots of the perfect subtrees, the largest (and first) one first.
+  var peaks: [[UInt8]] {
+    stride(from: 0, to: self.roots.count, by: Self.rootSize).map {
+      Array(self.roots[$0..<$0 + Self.rootSize])
+    }
   }
 
   /// The hash of a leaf: SHA-256(0x00 || line).
@@ -57,25 +64,32 @@ struct MerkleTree: Equatable, Sendable {
 
   /// Takes the next leaf's hash.
   mutating func append(_ leaf: [UInt8], _ hasher: inout SHA256Hasher) {
-    var node = leaf
+    var leaf = leaf
+    self.append(leaf: &leaf, &hasher)
+  }
+
+  /// Takes the next leaf's hash, whose memory it uses; a writer of many lines has it back.
+  mutating func append(leaf node: inout [UInt8], _ hasher: inout SHA256Hasher) {
+    self.roots.append(contentsOf: node)
     // Each digit 1 that the addition carries over is a subtree that this one completes to a larger one.
     var carry = self.size
-    while carry & 1 == 1, var left = self.peaks.popLast() {
+    while carry & 1 == 1, self.roots.count >= 2 * Self.rootSize {
+      let left = self.roots.count - 2 * Self.rootSize
       hasher.update(Self.nodePrefix)
-      hasher.update(left)
-      hasher.update(node)
-      hasher.finish(into: &left)
-      node = left
+      hasher.update(self.roots.span.extracting(left..<self.roots.count))
+      hasher.finish(into: &node)
+      self.roots.removeLast(2 * Self.rootSize)
+      self.roots.append(contentsOf: node)
       carry >>= 1
     }
-    self.peaks.append(node)
     self.size += 1
   }
 
   /// The root of all leaves so far; of none, the SHA-256 of nothing.
   func root(_ hasher: inout SHA256Hasher) -> [UInt8] {
-    guard var root = self.peaks.last else { return hasher.finish() }
-    for peak in self.peaks.dropLast().reversed() { root = Self.node(peak, root, &hasher) }
+    let peaks = self.peaks
+    guard var root = peaks.last else { return hasher.finish() }
+    for peak in peaks.dropLast().reversed() { root = Self.node(peak, root, &hasher) }
     return root
   }
 
@@ -85,6 +99,7 @@ struct MerkleTree: Equatable, Sendable {
     return Hex.encode(self.root(&hasher))
   }
 
+  private static let rootSize = 32
   private static let leafPrefix: [UInt8] = [0]
   private static let nodePrefix: [UInt8] = [1]
 }

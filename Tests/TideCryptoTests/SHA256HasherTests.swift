@@ -19,4 +19,18 @@ import Testing
     let whole = hasher.finish()
     #expect(whole == Digest.sha256.hash(taken))
   }
+
+  @Test("A hasher serves for one digest after another, and each is of its own bytes alone")
+  func manyDigests() {
+    var hasher = SHA256Hasher()
+    var digest: [UInt8] = [9, 9]
+    for count in [0, 1, 55, 56, 64, 1_000, 0] {
+      let content = [UInt8](repeating: 7, count: count)
+      hasher.update(content)
+      hasher.finish(into: &digest)
+      #expect(digest == Digest.sha256.hash(content))
+      let again = hasher.finish()
+      #expect(again == Digest.sha256.hash([]))
+    }
+  }
 }

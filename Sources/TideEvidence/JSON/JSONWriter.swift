@@ -55,11 +55,18 @@ struct JSONWriter {
     let needsComma = self.needsComma
     name.withUTF8Buffer { name in
       self.bytes.append(addingCapacity: name.count + 4) { output in
-        if needsComma { output.append(0x2C) }
-        output.append(0x22)
-        for index in name.indices { output.append(unsafe name[index]) }
-        output.append(0x22)
-        output.append(0x3A)
+        unsafe output.withUnsafeMutableBufferPointer { room, initialized in
+          var end = 0
+          if needsComma {
+            unsafe room[0] = 0x2C
+            end = 1
+          }
+          unsafe room[end] = 0x22
+          end = unsafe room[(end + 1)...].update(fromContentsOf: name)
+          unsafe room[end] = 0x22
+          unsafe room[end + 1] = 0x3A
+          initialized = end + 2
+        }
       }
     }
   }
@@ -107,11 +114,18 @@ struct JSONWriter {
     self.bytes.append(0x22)
   }
 
-  /// ASCII that needs no escape, such as hexadecimal digits, in quotes.
-  mutating func quoted(_ text: [UInt8]) {
-    self.open(0x22)
-    self.bytes.append(contentsOf: text)
-    self.bytes.append(0x22)
+  /// JSON as it stands here, commas included, around text that needs no escape: for what every line has.
+  mutating func literal(_ opening: StaticString, _ text: [UInt8] = [], _ closing: StaticString = "")
+  {
+    let most = opening.utf8CodeUnitCount + text.count + closing.utf8CodeUnitCount
+    self.bytes.append(addingCapacity: most) { output in
+      unsafe output.withUnsafeMutableBufferPointer { room, initialized in
+        var end = opening.withUTF8Buffer { unsafe room.update(fromContentsOf: $0) }
+        unsafe text.withUnsafeBufferPointer { end = unsafe room[end...].update(fromContentsOf: $0) }
+        closing.withUTF8Buffer { end = unsafe room[end...].update(fromContentsOf: $0) }
+        initialized = end
+      }
+    }
   }
 
   /// Begins a string that is written piece by piece: `text` or `digits`, then `endString`.
@@ -145,13 +159,11 @@ struct JSONWriter {
     self.bytes.append(0x22)
   }
 
-  /// A time in quotes: the part down to the second as kept, then microseconds.
+  /// A time in quotes, where no comma is needed: the part down to the second as kept, then microseconds.
   mutating func time(_ prefix: [UInt8], microseconds: Int64) {
-    self.open(0x22)
-    self.bytes.append(contentsOf: prefix)
+    self.literal("\"", prefix)
     self.digits(UInt64(clamping: microseconds), count: 6)
-    self.bytes.append(0x5A)
-    self.bytes.append(0x22)
+    self.literal("Z\"")
   }
 
   mutating func hex(_ content: [UInt8]) {
@@ -200,7 +212,8 @@ struct JSONWriter {
     if self.needsComma { self.bytes.append(0x2C) }
   }
 
-  private mutating func digits(_ number: UInt64) {
+  /// A number, where no comma is needed.
+  mutating func digits(_ number: UInt64) {
     var count = 1
     var rest = number / 10
     while rest > 0 {

@@ -10,6 +10,8 @@ internal import TideCrypto
 enum BodyLayout {
   /// The most content of one frame, in bytes.
   static let frameContent = 64 << 10
+  /// The most of a content that is not over that waits in memory, in bytes.
+  static let mostInMemory = 1 << 20
   /// Level 1: this runs for every body that passes, and evidence is rarely worth a slower proxy.
   static let level: Int32 = 1
 
@@ -94,7 +96,10 @@ struct DigestKey: Hashable, Sendable {
 ///
 /// No file stays open: a content, or a frame of one that is not over, is an open, a write and a close. So thousands of bodies that grow at once
 /// need no descriptors, and `pendingBytes` of memory, which its owner keeps within bounds.
-struct BodyStore {
+struct BodyStore: ~Copyable {
+  /// How much memory is kept for the next content.
+  private static let mostSpareBytes = 2 << 20
+
   private let root: String
   private let keys: CaseKeys?
   private let access: StorageAccess
@@ -106,6 +111,9 @@ struct BodyStore {
   /// The first bytes of the digests whose folders are there.
   private var folders: Set<UInt8> = []
   private let compressor = ZstdCompressor(level: BodyLayout.level)
+  /// What is compressed and goes to a file; kept for its memory alone.
+  private var frames: [UInt8] = []
+  private var recent = RecentContents()
   private var stored: [String] = []
   /// Contents that lines name since a plan to remove some was begun; nil if there is none.
   private var named: Set<DigestKey>?
@@ -125,26 +133,16 @@ struct BodyStore {
   ///
   /// - Returns: its digest.
   mutating func put(_ content: Bytes) throws(Abandoned) -> [UInt8] {
-    let digest = Digest.sha256.hash(content)
+    let digest = self.recent.digest(of: content)
     guard try !self.isKnown(digest) else { return digest }
-    var frames: [UInt8] = []
     var sealer = self.makeSealer()
-    var start = 0
-    repeat {
-      let end = min(start + BodyLayout.frameContent, content.count)
-      let frame = self.compressor.compress(content.slice(start..<end))
-      if sealer == nil {
-        frames.append(contentsOf: frame)
-      } else {
-        sealer?.write(frame, into: &frames)
-      }
-      start = end
-    } while start < content.count
-    if let sealer { frames.append(contentsOf: sealer.end(digest: digest)) }
+    self.fillFrames(content, &sealer)
+    if let sealer { self.frames.append(contentsOf: sealer.end(digest: digest)) }
     // Under its name at once: what a crash leaves of it no line names, and it is read before it stands for the
     // same content (`isKnown`).
     let path = try self.makePath(of: digest)
-    try self.access.append(frames, to: path)
+    try self.access.append(self.frames, to: path)
+    self.giveBackFrames()
     self.stored.append(path)
     self.remember(digest)
     return digest
@@ -157,14 +155,36 @@ struct BodyStore {
     return BodySealer(keys, number: keys.fileNumber(self.files))
   }
 
-  /// Adds one frame to the file of a content that is not over.
-  func append(
+  /// Adds frames to the file of a content that is not over.
+  mutating func append(
     _ content: Bytes,
     to key: BodyKey,
     _ sealer: inout BodySealer?
   ) throws(Abandoned) {
-    let frame = BodyLayout.stored(self.compressor.compress(content), &sealer)
-    try self.access.append(frame, to: self.temporaryPath(key))
+    self.fillFrames(content, &sealer)
+    try self.access.append(self.frames, to: self.temporaryPath(key))
+    self.giveBackFrames()
+  }
+
+  /// Compresses a content, as it lies in a file, into `frames`; an empty one is an empty frame.
+  private mutating func fillFrames(_ content: Bytes, _ sealer: inout BodySealer?) {
+    self.frames.removeAll(keepingCapacity: true)
+    var start = 0
+    repeat {
+      let end = min(start + BodyLayout.frameContent, content.count)
+      let part = content.slice(start..<end)
+      if sealer == nil {
+        self.compressor.compress(part, into: &self.frames)
+      } else {
+        sealer?.write(self.compressor.compress(part), into: &self.frames)
+      }
+      start = end
+    } while start < content.count
+  }
+
+  /// One large content would else stay for good.
+  private mutating func giveBackFrames() {
+    if self.frames.capacity > Self.mostSpareBytes { self.frames = [] }
   }
 
   /// Gives the file of a content that is over its name; or removes it if the content is there already.

@@ -10,6 +10,15 @@ enum RecordedItem: Sendable {
   case timed(FlowEvent, WallTime)
   /// An event of the recorder's owner: its type and its members.
   case entry(String, [(String, String)], WallTime)
+  /// Nothing: it was moved on, or written.
+  case taken
+
+  /// Moves it out.
+  mutating func take() -> RecordedItem {
+    var item = RecordedItem.taken
+    swap(&item, &self)
+    return item
+  }
 }
 
 /// One version of one message's content.
@@ -104,7 +113,7 @@ final class EvidenceRing: Sendable {
   /// Events and pieces dropped since the start.
   var droppedEver: UInt64 { self.state.withLock { $0.droppedEver } }
 
-  func offer(_ event: FlowEvent) -> Offer {
+  func offer(_ event: consuming FlowEvent) -> Offer {
     // What is not to be kept does not even wait here.
     guard self.keeps(event) else { return .accepted }
     switch event {
@@ -150,15 +159,15 @@ final class EvidenceRing: Sendable {
 
   /// Takes an item, or what `lesser` has of it where its payload finds no room.
   func offer(
-    _ item: RecordedItem,
+    _ item: consuming RecordedItem,
     size: Int,
     body: BodyKey?,
     without lesser: @autoclosure () -> RecordedItem? = nil
   ) -> Offer {
+    var item = item
     let (offer, wakes) = self.state.withLock { state -> (Offer, Bool) in
       if state.batch.isLast { return (.accepted, false) }
       let isFull = state.batch.items.count >= self.maxEvents || state.bytes >= self.maxBytes
-      var item = item
       var size = size
       if isFull, !self.isRequired, let lesser = lesser() {
         state.batch.dropped.pieces += 1
@@ -175,7 +184,8 @@ final class EvidenceRing: Sendable {
         self.dropPiece(size: size, body: body, &state)
         return (.accepted, false)
       }
-      return self.append(item, size: size, &state)
+      state.batch.items.append(item.take())
+      return self.grow(by: size, &state)
     }
     if wakes { self.wake.signal() }
     return offer
@@ -224,16 +234,7 @@ final class EvidenceRing: Sendable {
     return true
   }
 
-  /// Takes an item; says what its sender is told, and whether the writer is to be woken.
-  private func append(
-    _ item: RecordedItem,
-    size: Int,
-    _ state: inout State
-  ) -> (Offer, wakes: Bool) {
-    state.batch.items.append(item)
-    return self.grow(by: size, &state)
-  }
-
+  /// Counts what was taken; says what its sender is told, and whether the writer is to be woken.
   private func grow(by size: Int, _ state: inout State) -> (Offer, wakes: Bool) {
     state.bytes += size
     let isHalfFull =

@@ -8,6 +8,7 @@ extension EvidenceWriter {
 
   mutating func write(_ item: RecordedItem) throws(Abandoned) {
     switch item {
+    case .taken: return
     case .event(let event): try self.write(event, at: nil)
     case .timed(let event, let time): try self.write(event, at: time)
     case .entry(let type, let members, let time):

@@ -27,6 +27,8 @@ struct EvidenceWriter: ~Copyable {
   var flows: [FlowID: OpenFlow] = [:]
   /// Members of flow-start lines that all flows of a connection share.
   var connections: [ConnectionID: (facts: ConnectionFacts, members: [UInt8])] = [:]
+  /// Bodies of which a piece of the batch in hand is all there is so far.
+  private var borrowers: [OpenBody] = []
   /// Bodies that end where the batch in hand ends.
   private var cutBodies: Set<BodyKey> = []
   private var cutsAll = false
@@ -109,13 +111,14 @@ struct EvidenceWriter: ~Copyable {
       let clock = self.watch?.check()
       self.cutBodies = batch.cutBodies
       self.cutsAll = batch.cutsAll
-      // Each is moved out and gone once it is written: nothing is copied, and its memory is soon used again.
-      batch.items.reverse()
-      while let item = batch.items.popLast() {
-        try self.write(item)
+      for index in batch.items.indices {
+        // Written where it lies, and gone then: nothing is copied, and its memory is soon used again.
+        try self.write(batch.items.span[index])
+        batch.items[index] = .taken
         if self.log.isFull { try self.rotate() }
         if let gap = self.access.takeGap() { try self.write(gap, DroppedCount()) }
       }
+      try self.ownWhatIsBorrowed()
       self.cut()
       try self.wire.append(records: batch.wire)
       try self.wire.append(batch.wireGaps)
@@ -266,7 +269,15 @@ struct EvidenceWriter: ~Copyable {
   /// Takes the next piece of a body.
   mutating func append(_ content: Bytes, to key: BodyKey) throws(Abandoned) {
     guard self.settings.keepsBodies, let flow = self.flows[key.flow] else { return }
-    try self.body(key, of: flow).append(content, &self.bodies)
+    let body = self.body(key, of: flow)
+    if try body.append(content, &self.bodies) { self.borrowers.append(body) }
+    if self.bodies.pendingBytes > self.settings.openBodyBytes { try self.spillLargest() }
+  }
+
+  /// Copies what is left of the batch in hand in bodies that are not over.
+  private mutating func ownWhatIsBorrowed() throws(Abandoned) {
+    for body in self.borrowers { body.own(&self.bodies) }
+    self.borrowers.removeAll(keepingCapacity: true)
     if self.bodies.pendingBytes > self.settings.openBodyBytes { try self.spillLargest() }
   }
 

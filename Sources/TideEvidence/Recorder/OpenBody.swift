@@ -1,10 +1,11 @@
 internal import TideCore
 internal import TideCrypto
 
-/// A content that arrives in pieces: at most one frame of it in memory, the rest in a temporary file.
+/// A content that arrives in pieces: up to a MiB of it in memory, the rest in a temporary file.
 ///
-/// Most contents are small and over before they leave memory: those are hashed at once, and written to
-/// one file when they are over.
+/// Most contents are over before they leave memory: those are hashed at once, and written to one file when
+/// they are over, or to none if the case has them. Most of those are one piece and over in the batch that it came with: it is
+/// not copied.
 final class OpenBody {
   let key: BodyKey
   private(set) var size: UInt64 = 0
@@ -14,6 +15,8 @@ final class OpenBody {
   private var hasher: SHA256Hasher?
   /// Of what was spilled in an encrypted case.
   private var sealer: BodySealer?
+  /// The only piece so far, shared with whoever read it; for no longer than its batch lasts (`own`).
+  private var borrowed = Bytes()
   /// Copied, not shared: a slice would keep all of what was read with it.
   private var pending: [UInt8] = []
   /// The sweep that comes after the first of `pending`.
@@ -32,34 +35,50 @@ final class OpenBody {
     !self.pending.isEmpty && self.sweep < store.sweep
   }
 
-  func append(_ content: Bytes, _ store: inout BodyStore) throws(Abandoned) {
-    guard !self.isCut else { return }
+  /// Takes the next piece.
+  ///
+  /// - Returns: whether it is shared with whoever read it, and `own` is to be called when its batch ends.
+  func append(_ content: Bytes, _ store: inout BodyStore) throws(Abandoned) -> Bool {
+    guard !self.isCut, !content.isEmpty else { return false }
+    if self.size == 0, content.count <= BodyLayout.frameContent {
+      self.size = UInt64(content.count)
+      self.borrowed = content
+      return true
+    }
+    self.own(&store)
     let before = self.pending.capacity
     if self.pending.isEmpty { self.sweep = store.sweep }
     self.size += UInt64(content.count)
-    var rest = content
-    while self.pending.count + rest.count > BodyLayout.frameContent {
-      let room = BodyLayout.frameContent - self.pending.count
-      self.pending.append(contentsOf: rest.slice(0..<room))
-      rest = rest.dropping(first: room)
-      try self.writeFrame(&store)
-      self.pending.removeAll(keepingCapacity: true)
-      self.sweep = store.sweep
-    }
-    self.pending.append(contentsOf: rest)
+    self.pending.append(contentsOf: content)
     store.pendingBytes += self.pending.capacity - before
+    guard self.pending.count > BodyLayout.mostInMemory else { return false }
+    try self.write(self.pending.count / BodyLayout.frameContent * BodyLayout.frameContent, &store)
+    self.sweep = store.sweep
+    return false
+  }
+
+  /// Copies what it shares.
+  func own(_ store: inout BodyStore) {
+    guard !self.borrowed.isEmpty else { return }
+    let content = self.borrowed
+    self.borrowed = Bytes()
+    self.sweep = store.sweep
+    self.pending.append(contentsOf: content)
+    store.pendingBytes += self.pending.capacity
   }
 
   /// Writes what is in memory to the temporary file, and gives the memory back.
   func spill(_ store: inout BodyStore) throws(Abandoned) {
-    if !self.pending.isEmpty { try self.writeFrame(&store) }
+    self.own(&store)
+    if !self.pending.isEmpty { try self.write(self.pending.count, &store) }
     self.release(&store)
   }
 
   /// Keeps the content under its digest, which it returns.
   func finish(_ store: inout BodyStore) throws(Abandoned) -> [UInt8] {
     guard self.hasher != nil else {
-      let digest = try store.put(Bytes(self.pending))
+      let digest = try store.put(self.borrowed.isEmpty ? Bytes(self.pending) : self.borrowed)
+      self.borrowed = Bytes()
       self.release(&store)
       return digest
     }
@@ -69,13 +88,18 @@ final class OpenBody {
     return digest
   }
 
-  private func writeFrame(_ store: inout BodyStore) throws(Abandoned) {
+  /// Moves the first `count` bytes to the temporary file.
+  private func write(_ count: Int, _ store: inout BodyStore) throws(Abandoned) {
     if self.hasher == nil {
       self.hasher = SHA256Hasher()
       self.sealer = store.makeSealer()
     }
-    self.hasher?.update(self.pending)
-    try store.append(Bytes(self.pending), to: self.key, &self.sealer)
+    let content = Bytes(self.pending).slice(0..<count)
+    self.hasher?.update(content)
+    try store.append(content, to: self.key, &self.sealer)
+    let before = self.pending.capacity
+    self.pending = Array(self.pending[count...])
+    store.pendingBytes += self.pending.capacity - before
   }
 
   private func release(_ store: inout BodyStore) {
