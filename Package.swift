@@ -37,8 +37,9 @@ let package = Package(
   ],
   targets: [
     // Rank 0: system libraries. Each module map links one library; headers hold only macro shims.
-    // Of the C library itself: needs no package.
+    // Of the C library itself: need no package.
     .systemLibrary(name: "CSockets"),
+    .systemLibrary(name: "CMemory"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
@@ -100,7 +101,10 @@ let package = Package(
     // Rank 4: what touches the world.
     library(
       "TideEngineNIO",
-      ["TideCore", "TideCrypto", "TidePolicy", "TideProxy", "CSockets", nioCore, nioPosix]
+      [
+        "TideCore", "TideCrypto", "TidePolicy", "TideProxy", "CMemory", "CSockets", nioCore,
+        nioPosix,
+      ]
     ),
     library(
       "TideEvidence",

@@ -40,9 +40,7 @@ public final class InspectionPlan: Sendable {
     limits: Limits,
     cache: (any NeedleCache)? = nil
   ) throws(InspectionFailure) {
-    guard secret.count == 32 else {
-      throw InspectionFailure(.badSecret, "a case secret of \(secret.count) bytes, not 32")
-    }
+    try Self.check(secret)
     let selection = try InspectionSelection(inspectors)
     let material = InspectorMaterial(profiles)
     let chosen =
@@ -88,6 +86,32 @@ public final class InspectionPlan: Sendable {
         )
       }
     }
+  }
+
+  /// Makes the same plan for another case, without compiling anything again.
+  ///
+  /// - Parameters:
+  ///   - plan: what to search for.
+  ///   - profiles: those that it was made for.
+  ///   - secret: the case's 32 bytes, from which pseudonyms are derived.
+  /// - Throws: `badSecret`.
+  public init(
+    _ plan: InspectionPlan,
+    profiles: [DeviceProfile],
+    secret: [UInt8]
+  ) throws(InspectionFailure) {
+    try Self.check(secret)
+    self.needles = plan.needles
+    self.inspectors = plan.inspectors
+    self.leafInspectors = plan.leafInspectors
+    self.decoders = plan.decoders
+    self.payloadKeys = plan.payloadKeys
+    self.limits = plan.limits
+    self.pseudonyms = Pseudonymizer(secret: secret, profiles: profiles)
+    self.horizon = plan.horizon
+    self.interested = plan.interested
+    self.interestedInAny = plan.interestedInAny
+    self.leafReaders = plan.leafReaders
   }
 
   /// The names that a configuration may list: the profiles' needles and the inspectors.
@@ -140,6 +164,12 @@ public final class InspectionPlan: Sendable {
   /// The inspectors that want to see this part, by what triggers them.
   func inspectors(_ direction: Direction, _ location: FindingLocation) -> [TriggerGroup] {
     self.interested[Self.row(direction) * FindingLocation.allCases.count + Self.column(location)]
+  }
+
+  private static func check(_ secret: [UInt8]) throws(InspectionFailure) {
+    guard secret.count == 32 else {
+      throw InspectionFailure(.badSecret, "a case secret of \(secret.count) bytes, not 32")
+    }
   }
 
   private static func payloadKeys(

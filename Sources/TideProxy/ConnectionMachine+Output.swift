@@ -54,6 +54,20 @@ extension ConnectionMachine {
     }
   }
 
+  /// Gives back what only passing bytes need, once none have come for a second.
+  func rest() {
+    let second: UInt64 = 1_000_000_000
+    guard self.restedAfter?.nanoseconds != self.lastActivity.nanoseconds,
+      self.hasPassed(second, since: self.lastActivity)
+    else { return }
+    self.restedAfter = self.lastActivity
+    if self.down.output.isEmpty { self.down.output = [] }
+    if self.up.output.isEmpty { self.up.output = [] }
+    if self.requestParts.isEmpty { self.requestParts = [] }
+    if self.responseParts.isEmpty { self.responseParts = [] }
+    self.down.tls?.rest()
+  }
+
   /// What a side's socket is to be given, nil if nothing: head and first body bytes share a record.
   private static func takeOutput(_ side: inout Side) -> Bytes? {
     guard let tls = side.tls else {

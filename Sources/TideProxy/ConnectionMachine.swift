@@ -99,6 +99,8 @@ public final class ConnectionMachine {
   /// The hosts that requests name besides the connection's own.
   var requestedHosts = RequestedHosts()
   var lastActivity: Instant
+  /// The last activity after which it has rested: see `rest`.
+  var restedAfter: Instant?
   /// When the first byte of a request head came inside TLS.
   var headSince: Instant?
   var helloParser: ClientHelloParser

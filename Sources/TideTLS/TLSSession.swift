@@ -43,6 +43,10 @@ public import TideCore
   private static let largestPiece = 64 << 10
   /// The most that a record adds to its plaintext (RFC 8446 §5.2, RFC 5246 §6.2.3).
   private static let recordOverhead = 5 + 256
+  /// The most plaintext of a small record: one that fits into a TCP segment of 1,440 bytes whatever TLS adds.
+  static let smallRecord = 1_369
+  /// How much is sent in small records before they are full ones.
+  static let smallBytes = 16 << 10
   private static let largestRecord = (16 << 10) + TLSSession.recordOverhead
 
   let role: Role
@@ -57,6 +61,9 @@ public import TideCore
   /// About how many bytes of an unfinished record libssl holds.
   private var carried = 0
   private var endsAtRecord = true
+  /// How many bytes are yet to be sent in small records.
+  private var smallLeft = 0
+  private var hasSmallRecords = false
   /// What libssl has written and nobody has taken.
   var output: [UInt8] = []
 
@@ -84,6 +91,7 @@ public import TideCore
     guard let handle = unsafe SSL_new(context) else { throw .drained(.internal, "no session") }
     self.role = role
     unsafe self.handle = handle
+    self.rest()
     guard let bio = unsafe SessionBIO.make(for: self) else {
       throw .drained(.internal, "no session")
     }
@@ -135,10 +143,39 @@ public import TideCore
     guard !self.hasClosed else { throw TLSFailure(.closed, detail: "the session has been closed") }
     guard !plaintext.isEmpty else { return }  // libssl takes no empty write
     self.beginKeeping()
-    let records = plaintext.count / (16 << 10) + 1
+    let small = min(self.smallLeft, plaintext.count)
+    let records = small / Self.smallRecord + plaintext.count / (16 << 10) + 2
     let needed = self.output.count + plaintext.count + records * 32
     if self.output.capacity < needed {
       self.output.reserveCapacity(max(needed, self.output.count * 2))
+    }
+    self.smallLeft -= small
+    guard small > 0 else {
+      try self.write(plaintext, inSmallRecords: false)
+      return
+    }
+    try self.write(plaintext.slice(0..<small), inSmallRecords: true)
+    guard small < plaintext.count else { return }
+    try self.write(plaintext.dropping(first: small), inSmallRecords: false)
+  }
+
+  /// Has what is sent next begin in small records, as after a while in which nothing was.
+  ///
+  /// A peer can use nothing of a record before its last byte has come. While TCP's window is small, as it
+  /// is at the begin and after a pause, a full record is several round trips; later it is less work. Only
+  /// for devices: servers are near, and what they are sent is mostly small.
+  public func rest() {
+    guard case .server = self.role else { return }
+    self.smallLeft = Self.smallBytes
+  }
+
+  private func write(_ plaintext: Bytes, inSmallRecords isSmall: Bool) throws(TLSFailure) {
+    if isSmall != self.hasSmallRecords {
+      self.hasSmallRecords = isSmall
+      let size = isSmall ? Self.smallRecord : 16 << 10
+      // The first lowers the second, by which libssl cuts, and does not raise it again.
+      unsafe SSL_ctrl(self.handle, SSL_CTRL_SET_MAX_SEND_FRAGMENT, size, nil)
+      unsafe SSL_ctrl(self.handle, SSL_CTRL_SET_SPLIT_SEND_FRAGMENT, size, nil)
     }
     ErrorQueue.clear()
     var written = 0

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TideControl
 import TideCore
 import TideInspect
@@ -7,13 +8,17 @@ import TideInspect
 ///
 /// A file holds pieces of the profiles' values, as the profiles themselves do: 0600, in a folder of 0700.
 /// What cannot be read or written is compiled again; nothing depends on it.
-struct FileNeedleCache: NeedleCache {
+///
+/// What was compiled goes to the disk with `keep`: that takes longer than anything that a start waits for.
+final class FileNeedleCache: NeedleCache {
   /// How many are kept, the newest; one profile's is about a megabyte.
   private static let most = 4
   /// The most bytes that one can sensibly have.
   private static let limit = 256 << 20
 
   private let directory: String
+  /// What is compiled and not on the disk.
+  private let fresh = Mutex<[String: Bytes]>([:])
 
   private var folder: String { "\(self.directory)/.needles" }
 
@@ -21,15 +26,26 @@ struct FileNeedleCache: NeedleCache {
   init(casesIn directory: String) { self.directory = directory }
 
   func read(_ key: String) -> Bytes? {
-    try? SecretFile.read(self.path(key), holding: "compiled needles", limit: Self.limit)
+    if let fresh = self.fresh.withLock({ $0[key] }) { return fresh }
+    return try? SecretFile.read(self.path(key), holding: "compiled needles", limit: Self.limit)
   }
 
-  func write(_ key: String, _ database: Bytes) {
+  func write(_ key: String, _ database: Bytes) { self.fresh.withLock { $0[key] = database } }
+
+  /// Writes what was compiled since the last time.
+  func keep() {
     // A look at a configuration makes no folder.
     guard FileManager.default.fileExists(atPath: self.directory) else { return }
+    let fresh = self.fresh.withLock { fresh in
+      defer { fresh = [:] }
+      return fresh
+    }
+    guard !fresh.isEmpty else { return }
     do throws(FileFailure) {
       try SecretFile.makeFolder(self.folder)
-      try SecretFile.write(database, to: self.path(key), replacing: true)
+      for (key, database) in fresh {
+        try SecretFile.write(database, to: self.path(key), replacing: true)
+      }
     } catch {
       return
     }

@@ -44,7 +44,7 @@ final class ProxyServer: Sendable {
   init(_ configuration: Configuration, ruleFiles: [String], log: Log) async throws {
     Self.raiseDescriptorLimit()
     let loops = configuration.loops ?? ProcessInfo.processInfo.activeProcessorCount
-    Heap.settle(loops: loops)
+    Footprint.bound(loops: loops)
     self.configuration = configuration
     // With ca.per_case there is none before the case is open.
     let sharedCA = configuration.ca.isPerCase ? nil : try CAStore(configuration).open()
@@ -57,14 +57,15 @@ final class ProxyServer: Sendable {
     self.listen = listen
     let own = Self.ownAddresses(listen)
     // Everything that can be wrong with a file is found before the case is opened.
-    let probe = RulingLoader(
+    var loader = RulingLoader(
       configuration: configuration,
       ruleFiles: ruleFiles,
       ownAddresses: own,
       ownPorts: listen.map(\.port),
-      secret: [UInt8](repeating: 0, count: 32)
+      secret: [UInt8](repeating: 0, count: 32),
+      needles: FileNeedleCache(casesIn: configuration.caseFolder.directory)
     )
-    let checked = try probe.load()
+    let checked = try loader.load()
     for remark in checked.remarks { log.notice("\(remark)") }
     let access = ProxyAccess(configuration)
     self.access = access
@@ -88,13 +89,7 @@ final class ProxyServer: Sendable {
     self.authority = authority
     self.isNewAuthority = opened.isNew
     self.authorityNotices = opened.notices
-    let loader = RulingLoader(
-      configuration: configuration,
-      ruleFiles: ruleFiles,
-      ownAddresses: own,
-      ownPorts: listen.map(\.port),
-      secret: caseFolder.secret
-    )
+    loader.secret = caseFolder.secret
     self.loader = loader
     let ruling = try loader.ruling(checked)
     self.regions = checked.regions.sources
@@ -191,13 +186,21 @@ final class ProxyServer: Sendable {
       throw CommandFailure(.runtime, "cannot put the rules in force: \(error)")
     }
     if let users { self.engine.replace(users) }
-    // What compiling took, and what the old rules held.
-    Heap.giveBack()
     self.ruleCount.withLock { $0 = loaded.rules.count }
     let sources = loaded.ruleSources.map { "\($0.name) \($0.sha256)" }
     self.recorder.note(type: "reload", fields: ["rules": sources.joined(separator: ", ")])
     let remarks = loaded.remarks.map { "\nnote: \($0)" }.joined()
+    self.settle()
     return "\(loaded.rules.count) rules, \(loaded.ruling.devices.count) devices in force" + remarks
+  }
+
+  /// What comes after a start or a reload and nobody waits for.
+  func settle() {
+    let needles = self.loader.needles
+    DispatchQueue.global().async {
+      needles.keep()
+      Footprint.giveBack()
+    }
   }
 
   var rules: Int { self.ruleCount.withLock { $0 } }

@@ -15,7 +15,9 @@ struct RulingLoader {
   let ownAddresses: [IPAddress]
   let ownPorts: [UInt16]
   /// The case's secret, under which pseudonyms are made.
-  let secret: [UInt8]
+  var secret: [UInt8]
+  /// Where compiled needles are kept.
+  let needles: FileNeedleCache
 
   /// What was read, with the digests that a case records.
   struct Loaded {
@@ -30,31 +32,36 @@ struct RulingLoader {
 
   func load() throws(CommandFailure) -> Loaded {
     let files = try RuleFiles(self.configuration, files: self.ruleFiles)
-    let regions = try RegionLoader.load(files.configuration)
+    // Reading the lists and compiling the needles each take a core for a while.
+    let lists = Meanwhile { () throws(CommandFailure) in try RegionLoader.load(files.configuration)
+    }
     let devices = try DeviceFolder(self.configuration).profiles()
+    let plan = Result { () throws(CommandFailure) in try self.plan(devices) }
+    let regions = try lists.value()
     let policy = try files.policy(
       regions: regions,
       devices: devices,
       ownAddresses: self.ownAddresses,
       ownPorts: self.ownPorts
     )
-    let plan = try self.plan(devices)
     return Loaded(
-      ruling: Ruling(policy: policy, plan: plan, devices: devices),
+      ruling: Ruling(policy: policy, plan: try plan.get(), devices: devices),
       regions: regions,
       rules: files.rules,
       ruleSources: files.sources,
-      remarks: policy.remarks.map(\.description) + plan.notes
+      remarks: policy.remarks.map(\.description) + (try plan.get()).notes
     )
   }
 
   /// The same ruling under this loader's secret.
   func ruling(_ loaded: Loaded) throws(CommandFailure) -> Ruling {
-    Ruling(
-      policy: loaded.ruling.policy,
-      plan: try self.plan(loaded.ruling.devices),
-      devices: loaded.ruling.devices
-    )
+    let devices = loaded.ruling.devices
+    do throws(InspectionFailure) {
+      let plan = try InspectionPlan(loaded.ruling.plan, profiles: devices, secret: self.secret)
+      return Ruling(policy: loaded.ruling.policy, plan: plan, devices: devices)
+    } catch {
+      throw CommandFailure(.usage, "inspect: \(error)")
+    }
   }
 
   private func plan(_ devices: [DeviceProfile]) throws(CommandFailure) -> InspectionPlan {
@@ -64,7 +71,7 @@ struct RulingLoader {
         inspectors: self.configuration.inspect.inspectors,
         secret: self.secret,
         limits: self.configuration.limits,
-        cache: FileNeedleCache(casesIn: self.configuration.caseFolder.directory)
+        cache: self.needles
       )
     } catch {
       throw CommandFailure(.usage, "inspect: \(error)")

@@ -2,6 +2,7 @@ import Testing
 import TideCore
 import TideHTTP
 import TidePolicy
+import TideTLS
 
 @testable import TideProxy
 
@@ -213,6 +214,24 @@ private let get = "GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
     book.tick(afterSeconds: 2)
     #expect(book.isFinished)
     #expect(book.closures == [nil])
+    book.expectCleanEnd()
+  }
+
+  @Test("What only passing bytes need is given back after a second without any")
+  func rest() throws {
+    let book = try Playbook()
+    try book.tunnel()
+    book.device(get)
+    book.server(ok)
+    #expect(book.machine.down.output.capacity > 0)
+    #expect(book.machine.up.output.capacity > 0)
+    book.tick(afterSeconds: 2)
+    #expect(book.machine.down.output.capacity == 0)
+    #expect(book.machine.up.output.capacity == 0)
+    #expect(book.machine.helloParser.raw.isEmpty)
+    book.device(get)
+    book.server(ok)
+    #expect(book.deviceGot() == ok + ok)
     book.expectCleanEnd()
   }
 

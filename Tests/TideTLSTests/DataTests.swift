@@ -58,6 +58,53 @@ import TideCore
     #expect(pair.serverReceived.allSatisfy { $0.array.capacity < 256 })
   }
 
+  @Test(
+    "What a device is sent begins in records of one segment, after a rest again",
+    arguments: [0x0303, 0x0304]
+  )
+  func smallRecords(version: UInt16) throws {
+    let pair = try self.makePair(version)
+    _ = pair.server.takeOutput()
+    let data = self.noise(60_000)
+    var sent: [UInt8] = []
+    for _ in 0..<2 {
+      try pair.server.send(data.slice(0..<1_000))
+      try pair.server.send(data.slice(1_000..<data.count))
+      let output = pair.server.takeOutput()
+      let records = Self.recordSizes(output)
+      // 16 KiB in all: those of 1,000 bytes, then eleven segments and the rest of them.
+      #expect(records.prefix(13).allSatisfy { $0 <= 1_440 })
+      #expect(records.dropFirst(13).prefix(2).allSatisfy { $0 > 16_000 })
+      #expect(records.count == 16)
+      try pair.client.receive(output, &pair.clientReceived)
+      sent += data.array
+      pair.server.rest()
+    }
+    #expect(joined(pair.clientReceived) == sent)
+    pair.server.rest()
+    try pair.server.send("a short answer")
+    try pair.server.send(data)
+    #expect(Self.recordSizes(pair.server.takeOutput()).filter { $0 > 1_440 }.count == 3)
+    try pair.server.send(data)
+    #expect(Self.recordSizes(pair.server.takeOutput()).count == 4)
+    // A server is sent full ones.
+    pair.client.rest()
+    try pair.client.send(data)
+    #expect(Self.recordSizes(pair.client.takeOutput()).count == 4)
+    #expect(leftOverError == 0)
+  }
+
+  /// The lengths of the records in a stream of them.
+  private static func recordSizes(_ bytes: Bytes) -> [Int] {
+    var sizes: [Int] = []
+    var position = 0
+    while position + 5 <= bytes.count {
+      sizes.append(Int(bytes[position + 3]) << 8 | Int(bytes[position + 4]))
+      position += 5 + (sizes.last ?? 0)
+    }
+    return sizes
+  }
+
   @Test("Nothing is sent before the handshake is over")
   func tooEarly() throws {
     let root = try TestIdentity.authority("root")

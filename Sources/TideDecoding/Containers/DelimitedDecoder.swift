@@ -53,8 +53,10 @@ public struct DelimitedDecoder: LayerDecoder {
     return Layer(decoder: Self.id, nodes: nodes, isCertain: false, detail: Int(separator))
   }
 
-  /// Whether these are words alone: no name, no quote, no bracket, no escape, and nothing so long that a
-  /// layer could be in it. Most text is, and is not cut into fields.
+  /// Whether these are words alone.
+  ///
+  /// No name, no quote, no bracket, no escape, and nothing so long that a layer could be in it. Most text is,
+  /// and is not cut into fields.
   private static func areWords(_ span: Span<UInt8>) -> Bool {
     var run = 0
     for index in 0..<span.count {

@@ -99,6 +99,7 @@ struct DigestKey: Hashable, Sendable {
 struct BodyStore: ~Copyable {
   /// How much memory is kept for the next content.
   private static let mostSpareBytes = 2 << 20
+  private static let mostSpareRooms = 8
 
   private let root: String
   private let keys: CaseKeys?
@@ -114,6 +115,9 @@ struct BodyStore: ~Copyable {
   /// What is compressed and goes to a file; kept for its memory alone.
   private var frames: [UInt8] = []
   private var recent = RecentContents()
+  /// Room for large contents, each for `mostInMemory` and a frame more: to take it from the system anew each time
+  /// costs as much as to hash what it holds.
+  private var spareRooms: [[UInt8]] = []
   private var stored: [String] = []
   /// Contents that lines name since a plan to remove some was begun; nil if there is none.
   private var named: Set<DigestKey>?
@@ -164,6 +168,22 @@ struct BodyStore: ~Copyable {
     self.fillFrames(content, &sealer)
     try self.access.append(self.frames, to: self.temporaryPath(key))
     self.giveBackFrames()
+  }
+
+  /// Room for a large content that is not over.
+  mutating func takeRoom() -> [UInt8] {
+    if let room = self.spareRooms.popLast() { return room }
+    var room: [UInt8] = []
+    room.reserveCapacity(BodyLayout.mostInMemory + BodyLayout.frameContent)
+    return room
+  }
+
+  /// Takes back room that nobody else has.
+  mutating func giveRoom(_ room: consuming [UInt8]) {
+    guard room.capacity > BodyLayout.mostInMemory, self.spareRooms.count < Self.mostSpareRooms
+    else { return }
+    room.removeAll(keepingCapacity: true)
+    self.spareRooms.append(room)
   }
 
   /// Compresses a content, as it lies in a file, into `frames`; an empty one is an empty frame.

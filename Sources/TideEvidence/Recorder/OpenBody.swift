@@ -7,6 +7,9 @@ internal import TideCrypto
 /// they are over, or to none if the case has them. Most of those are one piece and over in the batch that it came with: it is
 /// not copied.
 final class OpenBody {
+  /// From here on it has room for all that it may come to: to grow by halves is to copy it twice.
+  private static let large = 256 << 10
+
   let key: BodyKey
   private(set) var size: UInt64 = 0
   /// Whether a piece was dropped: what follows is not kept, for it would not be where it belongs.
@@ -49,6 +52,12 @@ final class OpenBody {
     let before = self.pending.capacity
     if self.pending.isEmpty { self.sweep = store.sweep }
     self.size += UInt64(content.count)
+    if self.pending.count + content.count > self.pending.capacity, self.pending.count >= Self.large
+    {
+      var room = store.takeRoom()
+      room.append(contentsOf: self.pending)
+      self.pending = room
+    }
     self.pending.append(contentsOf: content)
     store.pendingBytes += self.pending.capacity - before
     guard self.pending.count > BodyLayout.mostInMemory else { return false }
@@ -94,16 +103,20 @@ final class OpenBody {
       self.hasher = SHA256Hasher()
       self.sealer = store.makeSealer()
     }
-    let content = Bytes(self.pending).slice(0..<count)
-    self.hasher?.update(content)
-    try store.append(content, to: self.key, &self.sealer)
     let before = self.pending.capacity
-    self.pending = Array(self.pending[count...])
+    do {
+      let content = Bytes(self.pending).slice(0..<count)
+      self.hasher?.update(content)
+      try store.append(content, to: self.key, &self.sealer)
+    }
+    self.pending.removeSubrange(0..<count)
     store.pendingBytes += self.pending.capacity - before
   }
 
   private func release(_ store: inout BodyStore) {
     store.pendingBytes -= self.pending.capacity
-    self.pending = []
+    var room: [UInt8] = []
+    swap(&room, &self.pending)
+    store.giveRoom(room)
   }
 }

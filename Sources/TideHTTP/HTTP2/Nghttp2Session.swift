@@ -18,11 +18,12 @@ enum Nghttp2Session {
     unsafe Nghttp2Callbacks.install(in: callbacks)
     unsafe self.set(option)
     var session: OpaquePointer?
+    var memory = unsafe FramePages.allocator
     switch role {
     case .server:
-      unsafe nghttp2_session_server_new3(&session, callbacks, nil, option, nil)
+      unsafe nghttp2_session_server_new3(&session, callbacks, nil, option, &memory)
     case .client:
-      unsafe nghttp2_session_client_new3(&session, callbacks, nil, option, nil)
+      unsafe nghttp2_session_client_new3(&session, callbacks, nil, option, &memory)
     }
     return unsafe session
   }

@@ -199,6 +199,7 @@ extension ConnectionMachine {
   /// Both handshakes are over: what ALPN agreed on is spoken now, else the first bytes tell.
   private func begin(_ tunnel: Tunnel, _ hello: HelloFacts) {
     self.earlyHello = nil
+    self.helloParser = ClientHelloParser(limits: self.context.limits)
     self.resume(.up, .waiting)
     switch self.down.tls?.applicationProtocol {
     case "h2": self.beginHTTP(tunnel, hello, isHTTP2: true)

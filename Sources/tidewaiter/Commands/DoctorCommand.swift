@@ -72,13 +72,15 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     check("inspectors") {
       let names = InspectionPlan.builtinInspectorNames.joined(separator: ", ")
+      let cache = FileNeedleCache(casesIn: configuration.caseFolder.directory)
       let plan = try InspectionPlan(
         profiles: try DeviceFolder(configuration).profiles(),
         inspectors: configuration.inspect.inspectors,
         secret: [UInt8](repeating: 0, count: 32),
         limits: configuration.limits,
-        cache: FileNeedleCache(casesIn: configuration.caseFolder.directory)
+        cache: cache
       )
+      cache.keep()
       return "\(names); \(plan.needleCount) needles in \(plan.automatonSize >> 10) KiB"
         + plan.notes.map { "; note: \($0)" }.joined()
     }

@@ -49,6 +49,7 @@ struct RunCommand: AsyncParsableCommand {
     try await server.start()
     Terminal.print(Banner(server).text)
     Terminal.print("ready")
+    server.settle()
     try await Self.wait(for: stopping.stream, signals, server: server, log: log)
     Terminal.error("stopping: draining connections, then sealing \(server.caseFolder.path)")
     // Before the loops end: a reload that is under way waits for them.
