@@ -94,7 +94,7 @@ struct DigestKey: Hashable, Sendable {
 
 /// Writes contents; confined to the writer's thread.
 ///
-/// No file stays open: a content, or a frame of one that is not over, is an open, a write and a close. So thousands of bodies that grow at once
+/// No file stays open: a content, or some frames of one that is not over, is an open, a write and a close. So thousands of bodies that grow at once
 /// need no descriptors, and `pendingBytes` of memory, which its owner keeps within bounds.
 struct BodyStore: ~Copyable {
   /// How much memory is kept for the next content.
@@ -121,7 +121,7 @@ struct BodyStore: ~Copyable {
   private var stored: [String] = []
   /// Contents that lines name since a plan to remove some was begun; nil if there is none.
   private var named: Set<DigestKey>?
-  /// The memory of all pieces that wait for their frame to be full.
+  /// The memory of all contents that are not over.
   var pendingBytes = 0
   /// Counts the sweeps that spill what has waited long.
   var sweep: UInt64 = 1
