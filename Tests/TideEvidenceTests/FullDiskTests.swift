@@ -145,9 +145,28 @@ import TideCore
       for event in try Play.exchange(number) { _ = recorder.offer(event) }
       sched_yield()
     }
-    let failure = #expect(throws: EvidenceFailure.self) { try recorder.close(seal: false) }
-    #expect(failure?.detail.contains("case.max_size") == true)
-    #expect(self.said.lines.withLock { $0.count } == 1)
+    let full = try #require(recorder.statistics.failing)
+    #expect(full.contains("case.max_size"))
+    // What was taken in while it was full is written after all, and the time is on record.
+    try recorder.close(seal: false)
+    let objects = try logObjects(self.cases.path + "/test")
+    #expect(objects.count { $0["type"] as? String == "flow-end" } == Int(number))
+    let gaps = objects.filter { $0["type"] as? String == "gap" }
+    #expect(gaps.map { $0["cause"] as? String } == [full])
+    #expect(gaps.allSatisfy { $0["events"] as? Int == 0 })
+    #expect(try CaseVerifier.verify(self.cases.path + "/test").outcome == .intact)
+    #expect(self.said.lines.withLock { $0.count } == 2)
+  }
+
+  @Test("What keeps the writer for long is said, and how long it was")
+  func longWait() throws {
+    let recorder = try self.recorder(TightStorage(room: .max)) { $0.longWait = 0 }
+    try recorder.close(seal: false)
+    let lines = self.said.lines.withLock { $0 }
+    #expect(!lines.isEmpty)
+    #expect(
+      lines.allSatisfy { $0.hasPrefix("evidence waited ") && $0.contains(" s for the disk;") }
+    )
   }
 
   @Test("Required: a full ring pauses the sender, and it may go on when the ring was emptied")

@@ -14,7 +14,7 @@ public struct RecorderSettings: Sendable {
   /// The size of the case without its index, in bytes; nil for none.
   ///
   /// Near it contents of flows without findings go, oldest first; where there are no more, it counts as full. It is
-  /// exceeded by as much as is written at once.
+  /// exceeded by as much as is written at once, and by what was taken in when it is closed.
   public var maxSize: UInt64?
   /// After how long contents of flows without findings go, in nanoseconds; nil to keep them.
   public var maxAge: UInt64?
@@ -31,6 +31,9 @@ public struct RecorderSettings: Sendable {
   var tick = 25
   /// After how long a write that failed is tried again, in milliseconds.
   var retryInterval = 1_000
+  /// How long one call of the disk's, or a plan of what goes, may keep the writer before it is said, in
+  /// nanoseconds: traffic may have waited by then.
+  var longWait: UInt64 = 5_000_000_000
   /// How many bytes of bodies that are not over are in memory at most; beyond it they go to disk.
   var openBodyBytes = 32 << 20
   /// How long a piece of a body that is not over stays in memory, in nanoseconds, once or twice: what

@@ -121,6 +121,16 @@ final class StorageAccess {
   /// Tells the operator.
   func say(_ text: String) { self.log(text) }
 
+  /// Tells the operator what kept the writer, if it did so for long.
+  func say(ifLongSince start: ContinuousClock.Instant, _ what: String) {
+    let wait = start.duration(to: .now)
+    guard wait >= .nanoseconds(self.settings.longWait) else { return }
+    let seconds = Double(wait.components.seconds) + Double(wait.components.attoseconds) / 1e18
+    self.say(
+      "evidence waited \((seconds * 10).rounded() / 10) s for \(what); traffic may have waited for evidence"
+    )
+  }
+
   func exists(_ path: String) -> Bool { self.storage.exists(path) }
 
   /// Whether a content is in bodies/, whole and as its digest says.
@@ -174,9 +184,12 @@ final class StorageAccess {
     }
   }
 
+  /// Refuses what would take the case above `maxSize`, unless it is closing: what was taken in until then is a
+  /// ring's worth at most, and a case that ends with it can be sealed.
   private func checkRoom(for count: Int) throws(EvidenceFailure) {
     guard !self.mayExceed, let maxSize = self.settings.maxSize,
-      self.used + UInt64(count) > maxSize
+      self.used + UInt64(count) > maxSize,
+      !self.health.isClosing.load(ordering: .acquiring)
     else { return }
     throw EvidenceFailure(
       .full,
@@ -190,8 +203,10 @@ final class StorageAccess {
     while true {
       // Asked before the attempt, so that one is made after closing: room may just have been made.
       let isLastTry = self.health.isClosing.load(ordering: .acquiring)
+      let start = ContinuousClock.now
       do throws(EvidenceFailure) {
         let result = try operation()
+        self.say(ifLongSince: start, "the disk")
         if self.failingSince != nil { self.succeeded() }
         return result
       } catch {

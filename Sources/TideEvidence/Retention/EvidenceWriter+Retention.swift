@@ -5,7 +5,9 @@ extension EvidenceWriter {
   /// Removes what the case may no longer keep: first says so in the log, then makes that durable, then removes it.
   mutating func purgeIfDue() throws(Abandoned) {
     if self.retention.begin(used: self.access.used, now: self.now) { self.bodies.beginToName() }
+    let start = ContinuousClock.now
     guard let portions = self.retention.take(used: self.access.used) else { return }
+    self.access.say(ifLongSince: start, "what may go of a case that has reached case.max_size")
     let named = self.bodies.takeNamed()
     var freed = PurgeSummary()
     for var removal in portions {
