@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 import machine
 from laboratory import DOMAIN, NGINX, program, user
@@ -246,11 +247,18 @@ class Tidewaiter(Proxy):
             "tls": {"upstream_roots": str(lab.origin_authority[0])},
             "upstream": {"hosts": dict.fromkeys(lab.names, "127.0.0.1"), "allow_special_use": ["127.0.0.0/8"]},
             "devices": "devices", "rules": [str(ROOT / "rules/default.yaml")],
-            "case": {"dir": "cases", "name": "bench"},
+            "case": {"dir": "cases", "name": "auto"},
             "log": {"level": "error"},
             **self.changes,
         }))
         return [self.binary, "run", "-c", self.configuration]
+
+    def again(self):
+        """Ends it and starts it once more, as it was; says when it did."""
+        machine.end(self.process)
+        begun = time.monotonic()
+        self.launch([self.binary, "run", "-c", self.configuration])
+        return begun
 
     def wait(self):
         # Its port is held for a moment before there is somebody to answer on it.
