@@ -268,6 +268,10 @@ public final class BodyInspection {
     if self.content.isStream || MediaMagic.isMedia(first) { self.stopGathering() }
     var strand = Strand(part, self.context.plan)
     strand.keepsAll = self.isGathering
+    // A window of it has come; what was promised and does not come is address space, not memory.
+    if self.isGathering, case .identity = self.coding, let count = self.content.declaredCount {
+      strand.reserve(min(count, self.context.plan.limits.decodedBytes))
+    }
     self.strand = strand
     self.settle(first, isFinal: false, &findings)
   }

@@ -29,6 +29,9 @@ public struct Content: Sendable {
     self.isStream = isStream
   }
 
+  /// How many bytes were said to come; nil if that was not said.
+  var declaredCount: Int? { self.fields.first("content-length").flatMap { Int($0.text) } }
+
   /// The part that its bytes are once its content coding is off.
   func part(firstByte: UInt8, layers: [String]) -> Part {
     Part(

@@ -43,6 +43,9 @@ struct Strand {
   /// All bytes from the start; nil if they do not stay.
   var kept: Bytes? { self.keepsAll ? self.buffer : nil }
 
+  /// Makes room for all of so many bytes.
+  mutating func reserve(_ count: Int) { self.buffer.reserve(count) }
+
   /// Takes the next bytes and gives the matches that they settle, in order of place.
   mutating func receive(_ bytes: Bytes, isFinal: Bool, _ scanner: NeedleScanner?) -> [Match] {
     self.letGo()

@@ -24,6 +24,22 @@ import TideCore
     #expect(empty == part)
   }
 
+  @Test("Room for more changes nothing, of a slice either, and leaves its parent alone")
+  func reserve() {
+    let parent: Bytes = "abcdef"
+    var part = parent.slice(2..<4)
+    part.reserve(1)
+    #expect(part == "cd")
+    part.reserve(1_000)
+    #expect(part == "cd")
+    part.append("XY")
+    #expect(part == "cdXY")
+    #expect(parent == "abcdef")
+    var empty = Bytes()
+    empty.reserve(10)
+    #expect(empty.isEmpty)
+  }
+
   @Test("A failing fill throws its own error and makes nothing")
   func failingFill() {
     struct Refusal: Error {}

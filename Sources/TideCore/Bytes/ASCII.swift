@@ -33,11 +33,19 @@ public enum ASCII {
   }
 
   /// The lower-case hexadecimal digits of `bytes`.
-  public static func hex(_ bytes: some Collection<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] },
-      as: UTF8.self
-    )
+  public static func hex(_ bytes: some Collection<UInt8>) -> String { self.hex(Array(bytes)) }
+
+  /// The lower-case hexadecimal digits of `bytes`.
+  public static func hex(_ bytes: [UInt8]) -> String {
+    var digits: [UInt8] = []
+    digits.reserveCapacity(bytes.count * 2)
+    for byte in bytes {
+      digits.append(self.hexDigit(byte >> 4))
+      digits.append(self.hexDigit(byte & 15))
+    }
+    return String(decoding: digits, as: UTF8.self)
   }
+
+  /// The lower-case digit of a number below 16.
+  private static func hexDigit(_ value: UInt8) -> UInt8 { value + (value < 10 ? 0x30 : 0x57) }
 }

@@ -110,6 +110,17 @@ public struct Bytes: Sendable {
     self.end = self.storage.count
   }
 
+  /// Makes room for `capacity` bytes, so that what is added up to there is copied once and no more.
+  public mutating func reserve(_ capacity: Int) {
+    guard capacity > self.count else { return }
+    if self.start != 0 || self.end != self.storage.count {
+      self.storage = Array(self.storage[self.start..<self.end])
+      self.start = 0
+      self.end = self.storage.count
+    }
+    self.storage.reserveCapacity(capacity)
+  }
+
   /// The bytes as a new array.
   public var array: [UInt8] {
     self.start == 0 && self.end == self.storage.count

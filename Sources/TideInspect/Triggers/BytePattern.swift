@@ -48,23 +48,42 @@ struct BytePattern: Sendable {
   /// The first occurrence in `span` that begins at or after `position`.
   func first(in span: Span<UInt8>, from position: Int) -> Int? {
     if let anchor = self.anchor { return self.first(in: span, from: position, anchor) }
-    let places = self.places.span
+    return unsafe span.withUnsafeBufferPointer { bytes in
+      unsafe self.places.withUnsafeBufferPointer {
+        unsafe self.first(in: $0, bytes, from: position)
+      }
+    }
+  }
+
+  /// BNDM, without a bounds check for each of millions of bytes: a window ends within `bytes`, and `places` has an
+  /// entry for each value of a byte.
+  private func first(
+    in places: UnsafeBufferPointer<UInt32>,
+    _ bytes: UnsafeBufferPointer<UInt8>,
+    from position: Int
+  ) -> Int? {
     let count = self.count
-    let all = UInt32.max >> UInt32(31 - count)
-    var start = position
-    while start + count <= span.count {
+    var start = max(0, position)
+    while start + count <= bytes.count {
       // Bit i: what was read, from the window's end backwards, fits from place i on.
-      var fits = all
-      var offset = count
+      var fits = unsafe places[Int(bytes[start + count - 1])]
+      // Most often the window's last byte has no place in it: nothing that covers that byte fits.
+      guard fits != 0 else {
+        start += count
+        continue
+      }
+      var offset = count - 1
       var skip = count
-      while offset > 0 {
-        offset -= 1
-        fits = fits >> 1 & places[Int(span[start + offset])]
-        if fits == 0 { break }
+      while true {
         // It fits the sequence's beginning: the window must not skip it.
-        guard fits & 1 != 0 else { continue }
-        if offset == 0 { return start }
-        skip = offset
+        if fits & 1 != 0 {
+          if offset == 0 { return start }
+          skip = offset
+        }
+        guard offset > 0 else { break }
+        offset -= 1
+        fits = unsafe fits >> 1 & places[Int(bytes[start + offset])]
+        if fits == 0 { break }
       }
       start += skip
     }
