@@ -78,6 +78,38 @@ private func untriggered<Wrapped: Inspector>(_ inspector: Wrapped) -> any Inspec
     }
   }
 
+  @Test("A long pattern of bytes that are alike is found where trying every place finds it")
+  func longPatterns() {
+    var generator = SeededGenerator(state: 7)
+    let alphabets = ["0123456789", "0123456789abcdef:-", "az09\u{7F}"].map { Array($0.utf8) }
+    for round in 0..<300 {
+      let alphabet = alphabets[round % alphabets.count]
+      let sequence = (0..<Int.random(in: 8...20, using: &generator)).map { _ in
+        ByteSet(alphabet.shuffled(using: &generator).prefix(.random(in: 2...9, using: &generator)))
+      }
+      var array = (0..<Int.random(in: 0...200, using: &generator)).map { _ in
+        Bool.random(using: &generator)
+          ? alphabet.randomElement(using: &generator) ?? 0
+          : UInt8.random(in: 0...255, using: &generator)
+      }
+      // One that is there, wherever there is room for it.
+      if let place = (0..<max(0, array.count - sequence.count + 1)).randomElement(using: &generator)
+      {
+        for (offset, set) in sequence.enumerated() {
+          array[place + offset] = alphabet.first { set.contains($0) } ?? 0
+        }
+      }
+      let text = Bytes(array)
+      let pattern = BytePattern(sequence)
+      for position in 0..<text.count + 2 {
+        let expected = (position..<max(position, text.count - sequence.count + 1)).first { start in
+          sequence.indices.allSatisfy { sequence[$0].contains(text[start + $0]) }
+        }
+        #expect(text.withSpan { pattern.first(in: $0, from: position) } == expected)
+      }
+    }
+  }
+
   @Test("Only the first places of a long sequence are asked for")
   func longSequence() {
     let trigger = Trigger([ByteSet](repeating: .digits, count: 40))
