@@ -7,7 +7,7 @@ public import TideCore
 ///
 /// `offer` may be called from any number of event loops; it takes a lock for an append and makes no
 /// system call but for one wake-up when the ring is half full. Events reach the file within a tick
-/// (25 ms), and outlast a power failure after `fsyncInterval`.
+/// (2 ms under load, 25 ms after a rest), and outlast a power failure after `fsyncInterval`.
 public final class EvidenceRecorder: FlowEventSink, Sendable {
   private enum Ending: Sendable {
     case running
@@ -60,6 +60,8 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
     // Opened here once, so that what cannot work at all is said now and not by the writer.
     _ = try storage.append(to: LogReader.path(of: folder.tail.segment, in: folder.path))
     let thread = Thread { [ring, health, settings, folder, signer] in
+      // From inside: so the system knows it by that name, too.
+      Thread.current.name = "evidence"
       let access = StorageAccess(
         storage: storage,
         ring: ring,
@@ -79,7 +81,6 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
         )
       )
     }
-    thread.name = "evidence"
     thread.start()
   }
 

@@ -95,6 +95,7 @@ final class EvidenceRing: Sendable {
   private let keepsBodies: Bool
   private let keepsWire: Bool
   private let tick: Int
+  private let busyTick: Int
   private let clock: CaseClock
 
   init(_ settings: RecorderSettings) {
@@ -104,6 +105,7 @@ final class EvidenceRing: Sendable {
     self.keepsBodies = settings.keepsBodies
     self.keepsWire = settings.keepsWire
     self.tick = settings.tick
+    self.busyTick = min(settings.busyTick, settings.tick)
     self.clock = settings.clock
   }
 
@@ -248,7 +250,11 @@ final class EvidenceRing: Sendable {
   }
 
   /// Waits until there is much to do or a tick has passed.
-  func wait() { _ = self.wake.wait(timeout: .now() + .milliseconds(self.tick)) }
+  ///
+  /// - Parameter isBusy: whether there was something to write last time.
+  func wait(isBusy: Bool) {
+    _ = self.wake.wait(timeout: .now() + .milliseconds(isBusy ? self.busyTick : self.tick))
+  }
 
   /// Takes all that waits into a batch whose memory is used again for what comes.
   func take(into batch: inout RecordedBatch) {

@@ -105,7 +105,7 @@ struct EvidenceWriter: ~Copyable {
     try self.log.flush()
     var batch = RecordedBatch()
     while true {
-      self.ring.wait()
+      self.ring.wait(isBusy: !batch.items.isEmpty || !batch.wire.isEmpty)
       self.ring.take(into: &batch)
       // What was offered until now has times by the anchor until now.
       let clock = self.watch?.check()

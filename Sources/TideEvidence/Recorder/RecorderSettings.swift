@@ -27,8 +27,11 @@ public struct RecorderSettings: Sendable {
   var ringEvents = 4_096
   /// How many bytes of heads and bodies wait at most.
   var ringBytes = 8 << 20
-  /// How long the writer sleeps between batches, in milliseconds.
+  /// How long the writer sleeps at most when there was nothing to write, in milliseconds.
   var tick = 25
+  /// How long it sleeps after a batch, in milliseconds: short, because on a core that it shares with a loop an answer
+  /// may wait for a batch.
+  var busyTick = 2
   /// After how long a write that failed is tried again, in milliseconds.
   var retryInterval = 1_000
   /// How long one call of the disk's, or a plan of what goes, may keep the writer before it is said, in
