@@ -20,12 +20,15 @@ public enum Footprint {
     tide_memory_bound(2 << 20)
   }
 
+  /// Gives back free memory, wherever in the heap it is: some milliseconds for each hundred MiB.
+  public static func trim() { tide_memory_trim() }
+
   /// Gives back free memory, and pages of code and constants.
   ///
   /// Of the latter those that are in use come back by themselves: they are in the system's cache, and it
   /// is a few hundred page faults. Some milliseconds, which no loop should spend.
   public static func giveBack() {
-    tide_memory_trim()
+    self.trim()
     for range in self.unchangedPages(self.maps()) {
       guard let start = unsafe UnsafeMutableRawPointer(bitPattern: range.lowerBound) else {
         continue
@@ -84,5 +87,24 @@ public enum Footprint {
       text += room[..<count]
     }
     return String(decoding: text, as: UTF8.self)
+  }
+}
+
+/// Notices that far fewer connections are open than were, and what they had can be given back: some 40 KiB each,
+/// between what is still in use, which the allocator would keep for ever.
+struct Ebb {
+  /// Fewer that are gone are not worth a walk over the heap.
+  static let least = 1_000
+
+  private var highest = 0
+
+  /// Takes note of how many connections are open.
+  ///
+  /// - Returns: whether at most a quarter are left of the most there were since it last said so.
+  mutating func isLow(_ count: Int) -> Bool {
+    self.highest = max(self.highest, count)
+    guard self.highest - count >= Self.least, count <= self.highest / 4 else { return false }
+    self.highest = count
+    return true
   }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import NIOCore
 import TideCore
 import TidePolicy
@@ -18,6 +19,7 @@ final class LoopRunner {
   private var spareCommands: [Command] = []
   private var tick: RepeatedTask?
   private var turn: UInt64 = 0
+  private var ebb = Ebb()
   private var waitingForRoom: [ConnectionDriver] = []
   /// Legs that are to end once their last bytes are written.
   private var flushing: [LegSocket] = []
@@ -77,6 +79,10 @@ final class LoopRunner {
       runner.cutStalled(at: now)
       runner.giveUpDials(at: now)
       for listener in runner.listeners { listener.tick() }
+      // Elsewhere: a loop has better things to do.
+      if runner.ebb.isLow(runner.drivers.count) {
+        DispatchQueue.global().async { Footprint.trim() }
+      }
     }
   }
 

@@ -64,4 +64,17 @@ import Testing
       line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
     )
   }
+
+  @Test("Memory is given back when a thousand connections and three quarters of all are gone, once")
+  func ebb() {
+    var ebb = Ebb()
+    func isLow(_ counts: Int...) -> [Bool] { counts.map { ebb.isLow($0) } }
+    #expect(!isLow(0, 900, 0, 0, 10_000, 2_501).contains(true))
+    #expect(isLow(2_500) == [true])
+    // From there anew.
+    #expect(!isLow(2_500, 1_000, 800, 626).contains(true))
+    #expect(isLow(600) == [true])
+    #expect(!isLow(600, 0, 999, 0, 1_000).contains(true))
+    #expect(isLow(0) == [true])
+  }
 }
