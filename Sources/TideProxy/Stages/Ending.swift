@@ -150,30 +150,14 @@ extension ConnectionMachine {
       )
     case .resolvingServerName(let tunnel, let hello, _),
       .securingUpstream(let tunnel, let hello, _):
-      if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
-      self.alert(
-        TLSAlert.handshakeFailure,
-        tunnel,
-        hello,
-        FlowFailure(
-          .upstreamHandshake,
-          origin: .upstream,
-          detail: "closed by the server in its handshake"
-        )
-      )
+      self.upstreamHandshakeEnded(tunnel, hello, "closed by the server in its handshake")
     case .settlingUpstream(let open):
-      self.recordUpstream(open.tls, at: Self.leafHost(open.tunnel, open.hello))
       let why =
         open.awaitsServer ? ": it asked for a client certificate and none is configured for it" : ""
-      self.alert(
-        TLSAlert.handshakeFailure,
+      self.upstreamHandshakeEnded(
         open.tunnel,
         open.hello,
-        FlowFailure(
-          .upstreamHandshake,
-          origin: .upstream,
-          detail: "closed by the server after its handshake\(why)"
-        )
+        "closed by the server after its handshake\(why)"
       )
     case .securingClient:
       self.finish(

@@ -89,6 +89,17 @@ extension ConnectionMachine {
     self.secureClient(tunnel, hello, upstream: facts)
   }
 
+  /// Gives up on a server that did not finish its handshake, and says so to the device in its own.
+  func upstreamHandshakeEnded(_ tunnel: Tunnel, _ hello: HelloFacts, _ detail: String) {
+    if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
+    self.alert(
+      TLSAlert.handshakeFailure,
+      tunnel,
+      hello,
+      FlowFailure(.upstreamHandshake, origin: .upstream, detail: detail)
+    )
+  }
+
   /// Records an upstream's handshake, well or badly ended, and counts what is unusual in it.
   @discardableResult
   func recordUpstream(_ tls: TLSSession, at host: Host) -> HandshakeFacts {

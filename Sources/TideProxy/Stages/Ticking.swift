@@ -64,17 +64,7 @@ extension ConnectionMachine {
       }
     case .securingUpstream(let tunnel, let hello, let since):
       guard self.hasPassed(limits.handshake, since: since) else { return }
-      if let tls = self.up.tls { self.recordUpstream(tls, at: Self.leafHost(tunnel, hello)) }
-      self.alert(
-        TLSAlert.handshakeFailure,
-        tunnel,
-        hello,
-        FlowFailure(
-          .upstreamHandshake,
-          origin: .upstream,
-          detail: "the server's handshake took too long"
-        )
-      )
+      self.upstreamHandshakeEnded(tunnel, hello, "the server's handshake took too long")
     case .settlingUpstream(let open): self.tickSettlement(open)
     case .securingClient(let tunnel, let since):
       guard self.hasPassed(limits.handshake, since: since), let hello = self.earlyHello else {
