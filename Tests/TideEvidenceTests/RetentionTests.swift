@@ -260,6 +260,41 @@ import TideCrypto
     #expect(try CaseVerifier.verify(path).outcome == .intact)
   }
 
+  @Test("Before a case is full, wire/ goes although flows with findings are in it; they stay")
+  func wireAtLast() throws {
+    var settings = RecorderSettings()
+    settings.maxSize = 600_000
+    settings.segmentSize = 40_000
+    settings.keepsWire = true
+    settings.tick = 1
+    let said = Mutex<[String]>([])
+    let recorder = try self.cases.recorder(settings: settings) { line in
+      said.withLock { $0.append(line) }
+    }
+    let path = self.cases.path + "/test"
+    for number in 1...40 as ClosedRange<UInt64> {
+      let before = recorder.statistics.bytes
+      _ = recorder.offer(.secret(ConnectionID(number), line: self.content(number)))
+      for event in try Play.exchange(number, request: "a", findings: [Play.finding()]) {
+        _ = recorder.offer(event)
+      }
+      try self.settle(recorder) { recorder.statistics.bytes >= before + 20_000 }
+    }
+    #expect(recorder.statistics.failing == nil)
+    try recorder.close(seal: false)
+    let purges = try self.purges(path)
+    #expect(!purges.isEmpty)
+    #expect(purges.allSatisfy { $0["reason"] as? String == Removal.wireAtLast })
+    #expect(purges.allSatisfy { ($0["contents"] as? [String])?.isEmpty == true })
+    // The oldest files, without a gap.
+    let gone = purges.flatMap { $0["wire"] as? [Int] ?? [] }
+    #expect(!gone.isEmpty && gone == Array(1...gone.count))
+    #expect(try WireFormat.segments(in: path).first == gone.count + 1)
+    #expect(try self.kept(path).count { $0.value } == 40)
+    #expect(said.withLock { $0.contains { $0.contains("nothing else was left to remove") } })
+    #expect(try CaseVerifier.verify(path).outcome == .intact)
+  }
+
   @Test("A case whose every flow has findings is full at max_size, and loses nothing")
   func nothingMayGo() throws {
     var settings = RecorderSettings()

@@ -25,6 +25,12 @@ extension EvidenceWriter {
     self.retention.end(used: self.access.used, freed: freed, now: self.now)
     self.access.mayExceed = self.retention.mayFree
     guard freed.bytes > 0, let reason = portions.first?.reason else { return }
+    if let last = portions.last, last.reason == Removal.wireAtLast {
+      self.access.say(
+        "case.max_size: nothing else was left to remove: \(last.wire.count) files of wire/ with flows that have findings "
+          + "are gone; what they said is in log/ and bodies/, pcapng shows them no more"
+      )
+    }
     self.access.say(
       "case.\(reason): \(freed.contents) contents of flows without findings were removed "
         + "(\(freed.bytes) bytes, \(freed.wireFiles) files of wire/ with them); the log says which"

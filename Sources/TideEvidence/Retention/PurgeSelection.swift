@@ -13,6 +13,9 @@ public struct PurgeSelection: Sendable {
   public var keepsFindings: Bool
   /// Only these flows; nil for all.
   public var flows: Set<FlowID>?
+  /// Whether, if what may go is not enough, files of wire/ go with which flows with findings crossed the wire: what
+  /// they said stays in log/ and bodies/.
+  var takesWireAtLast = false
 
   /// Joins a selection.
   public init(

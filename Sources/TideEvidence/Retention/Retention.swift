@@ -18,6 +18,8 @@ struct Retention {
   private var nextTime: WallTime
   private var planner: RetentionPlanner
   private var task: PlanTask?
+  /// Whether the plan that was begun last takes whatever may go at all.
+  private var isLastResort = false
   /// Whether there may be more to go: if not, a full case is full.
   private(set) var mayFree: Bool
 
@@ -41,17 +43,18 @@ struct Retention {
     guard self.task == nil else { return false }
     if let maxSize = self.maxSize, used >= min(self.nextSize, maxSize), now >= self.nextSizeTime {
       let end = maxSize / Self.shares.of * Self.shares.end
-      self.task = PlanTask(
-        self.planner,
-        PurgeSelection(reason: "max_size"),
-        goal: max(1, used - min(used, end))
-      )
+      var selection = PurgeSelection(reason: "max_size")
+      // Before traffic has to wait.
+      selection.takesWireAtLast = used >= maxSize
+      self.isLastResort = selection.takesWireAtLast
+      self.task = PlanTask(self.planner, selection, goal: max(1, used - min(used, end)))
       return true
     }
     guard let maxAge = self.maxAge, now >= self.nextTime else { return false }
     // Often enough that nothing is kept for more than a tenth longer.
     let interval = min(max(maxAge / 10, 1_000_000_000), 3_600_000_000_000)
     self.nextTime = WallTime(nanoseconds: now.nanoseconds + Int64(clamping: interval))
+    self.isLastResort = false
     self.task = PlanTask(
       self.planner,
       PurgeSelection(
@@ -79,7 +82,8 @@ struct Retention {
     let begin = maxSize / Self.shares.of * Self.shares.begin
     // Where little went, the log is not read again for every line that comes.
     self.nextSize = used < begin ? begin : used + maxSize / 100
-    guard used >= maxSize else { return }
+    // One that was begun before the case was full left things that may go now.
+    guard used >= maxSize, self.isLastResort || freed.bytes > 0 else { return }
     self.mayFree = freed.bytes > 0
     if !self.mayFree { self.nextSizeTime = now.advanced(bySeconds: 60) }
   }

@@ -175,14 +175,23 @@ struct RetentionPlan {
 
   /// Whether a file of wire/ may go: if its connections are over and nothing of them is to stay.
   func mayGo(_ wire: WireSummary, whileRecording: Bool) -> Bool {
+    self.isOver(wire, whileRecording)
+      && wire.connections.allSatisfy { connection in
+        // A connection without a flow goes with its time, but not with flows that were named.
+        !self.keptConnections.contains(connection)
+          && (self.selection.flows == nil || self.goneConnections.contains(connection))
+      }
+  }
+
+  /// Whether a file of wire/ may go when all else that may is not enough.
+  func mayGoAtLast(_ wire: WireSummary, whileRecording: Bool) -> Bool {
+    self.selection.takesWireAtLast && self.isOver(wire, whileRecording)
+  }
+
+  private func isOver(_ wire: WireSummary, _ whileRecording: Bool) -> Bool {
     if let horizon = self.horizon, wire.last.rfc3339 > horizon.time { return false }
     if let before = self.selection.endedBefore, wire.last >= before { return false }
-    return wire.connections.allSatisfy { connection in
-      // A connection without a flow goes with its time, but not with flows that were named.
-      !self.keptConnections.contains(connection)
-        && (self.selection.flows == nil || self.goneConnections.contains(connection))
-        && !(whileRecording && self.openConnections.contains(connection))
-    }
+    return !whileRecording || wire.connections.allSatisfy { !self.openConnections.contains($0) }
   }
 }
 

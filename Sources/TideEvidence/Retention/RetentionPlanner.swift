@@ -4,6 +4,8 @@ internal import TideCore
 struct Removal: Sendable {
   /// As many contents as a line of the log names.
   static let mostContents = 1_000
+  /// The reason of files of wire/ that went although flows with findings are in them.
+  static let wireAtLast = "max_size, wire of flows with findings"
 
   let reason: String
   /// Those of an encrypted case.
@@ -13,6 +15,12 @@ struct Removal: Sendable {
   /// Numbers of files of wire/.
   var wire: [Int] = []
   var summary = PurgeSummary()
+
+  mutating func add(_ file: WireFile) {
+    self.wire.append(file.segment)
+    self.summary.wireFiles += 1
+    self.summary.bytes += file.size
+  }
 
   /// Writes the members of its line.
   func write(into json: inout JSONWriter) {
@@ -50,6 +58,12 @@ struct Removal: Sendable {
     self.contents.map { BodyLayout.relativePath($0, self.keys) }
       + self.wire.map { WireFormat.relativePath(of: $0) }
   }
+}
+
+/// A file of wire/, and how large it is.
+struct WireFile {
+  let segment: Int
+  let size: UInt64
 }
 
 /// Reads a case's log to find what may go; keeps what a later reading need not do again.
@@ -106,18 +120,33 @@ struct RetentionPlanner: Sendable {
       plan.check(line, at: start)
       return true
     }
-    return self.portions(
-      of: plan,
-      wire: try self.wireFiles(plan, keepsLast: keepsLastWire)
-    )
+    let (wire, others) = try self.wireFiles(plan, keepsLast: keepsLastWire)
+    return self.portions(of: plan, wire: wire) + self.atLast(others, plan, after: wire)
+  }
+
+  /// Files of wire/ that go because what may go is not enough, oldest first, until it is.
+  private func atLast(
+    _ others: [WireFile],
+    _ plan: RetentionPlan,
+    after wire: [WireFile]
+  ) -> [Removal] {
+    guard let goal = plan.goal else { return [] }
+    var freed = (plan.contents.map(\.size) + wire.map(\.size)).reduce(0, +)
+    var removal = Removal(reason: Removal.wireAtLast, keys: self.keys)
+    for file in others where freed < goal {
+      freed += file.size
+      removal.add(file)
+    }
+    return removal.wire.isEmpty ? [] : [removal]
   }
 
   private mutating func wireFiles(
     _ plan: RetentionPlan,
     keepsLast: Bool
-  ) throws(EvidenceFailure) -> [(segment: Int, size: UInt64)] {
+  ) throws(EvidenceFailure) -> (gone: [WireFile], others: [WireFile]) {
     let all = try WireFormat.segments(in: self.root)
-    var gone: [(Int, UInt64)] = []
+    var gone: [WireFile] = []
+    var others: [WireFile] = []
     for segment in keepsLast ? all.dropLast() : all[...] {
       let summary: WireSummary
       if let known = self.wire[segment] {
@@ -133,15 +162,17 @@ struct RetentionPlanner: Sendable {
         self.wire[segment] = summary
       }
       if plan.mayGo(summary, whileRecording: self.isRecording) {
-        gone.append((segment, summary.size))
+        gone.append(WireFile(segment: segment, size: summary.size))
+      } else if plan.mayGoAtLast(summary, whileRecording: self.isRecording) {
+        others.append(WireFile(segment: segment, size: summary.size))
       }
     }
-    return gone
+    return (gone, others)
   }
 
   private func portions(
     of plan: RetentionPlan,
-    wire: [(segment: Int, size: UInt64)]
+    wire: [WireFile]
   ) -> [Removal] {
     var portions: [Removal] = []
     var removal = Removal(reason: plan.selection.reason, keys: self.keys)
@@ -149,7 +180,6 @@ struct RetentionPlanner: Sendable {
     func close() {
       removal.summary.flows = flows.count
       removal.summary.contents = removal.contents.count
-      removal.summary.wireFiles = removal.wire.count
       if !removal.contents.isEmpty || !removal.wire.isEmpty { portions.append(removal) }
       removal = Removal(reason: plan.selection.reason, keys: self.keys)
       flows = []
@@ -160,10 +190,7 @@ struct RetentionPlanner: Sendable {
       flows.insert(content.flow)
       if removal.contents.count == Removal.mostContents { close() }
     }
-    for (segment, size) in wire {
-      removal.wire.append(segment)
-      removal.summary.bytes += size
-    }
+    for file in wire { removal.add(file) }
     close()
     return portions
   }
