@@ -84,7 +84,7 @@ private func untriggered<Wrapped: Inspector>(_ inspector: Wrapped) -> any Inspec
     let alphabets = ["0123456789", "0123456789abcdef:-", "az09\u{7F}"].map { Array($0.utf8) }
     for round in 0..<300 {
       let alphabet = alphabets[round % alphabets.count]
-      let sequence = (0..<Int.random(in: 5...20, using: &generator)).map { _ in
+      let sequence = (0..<Int.random(in: 8...20, using: &generator)).map { _ in
         ByteSet(alphabet.shuffled(using: &generator).prefix(.random(in: 2...9, using: &generator)))
       }
       var array = (0..<Int.random(in: 0...200, using: &generator)).map { _ in

@@ -6,7 +6,7 @@ import TideDecoding
 /// Where the sequence has a place for one byte alone, that byte is looked for.
 /// Elsewhere BNDM (Navarro and Raffinot, "Fast and flexible string matching by combining
 /// bit-parallelism and suffix automata", 2000), which reads a window backwards and skips what cannot
-/// be a part of the sequence. Where the bytes of a sequence have bits in common, as digits have, eight or four are
+/// be a part of the sequence. Where the bytes of a long sequence have bits in common, as digits have, eight are
 /// compared at once first: bytes that are no text are left behind without a guess that fails.
 struct BytePattern: Sendable {
   /// A byte that is known exactly, and its place.
@@ -15,34 +15,16 @@ struct BytePattern: Sendable {
     let byte: UInt8
   }
 
-  /// What all bytes of an occurrence have in common.
-  private struct Common {
-    /// How many bytes are compared at once: 8, 4, or 0 for none.
-    let width: Int
-    /// The bits that are the same in all of them, for each byte of a word.
-    let bits: UInt64
-    /// What they are.
-    let value: UInt64
-
-    init(_ sequence: [ByteSet]) {
-      let bytes = (0...UInt8.max).filter { byte in sequence.contains { $0.contains(byte) } }
-      let ones = bytes.reduce(UInt8.max, &)
-      let zeros = bytes.reduce(UInt8.max) { $0 & ~$1 }
-      // A word that does not fit lets the window skip what it has besides, and one byte more.
-      let width = ones | zeros == 0 ? 0 : sequence.count >= 12 ? 8 : sequence.count >= 6 ? 4 : 0
-      let each: UInt64 = width == 8 ? 0x0101_0101_0101_0101 : 0x0101_0101
-      self.width = width
-      self.bits = each * UInt64(ones | zeros)
-      self.value = each * UInt64(ones)
-    }
-  }
+  /// Shorter sequences are not looked for by words: a word that does not fit would skip little.
+  private static let fewestInWords = 12
 
   /// How many bytes an occurrence has.
   let count: Int
   /// For each byte, the places that allow it: bit 0 is the first place.
   private let places: [UInt32]
   private let anchor: Anchor?
-  private let common: Common
+  /// The bits that all bytes of an occurrence have in common, eight times, and what they are; no bits of a short one.
+  private let common: (bits: UInt64, value: UInt64)
   /// Sets of classes of bytes, of each of which an occurrence has one at least.
   private let classes: [ByteClasses]
 
@@ -52,7 +34,7 @@ struct BytePattern: Sendable {
       sequence.indices.reduce(0) { sequence[$1].contains(byte) ? $0 | 1 << UInt32($1) : $0 }
     }
     self.anchor = Self.anchor(of: sequence)
-    self.common = Common(sequence)
+    self.common = sequence.count < Self.fewestInWords ? (0, 0) : Self.common(of: sequence)
     let classes = Set(sequence.map { Self.classes(of: $0).rawValue })
     self.classes = classes.sorted().map { ByteClasses(rawValue: $0) }
   }
@@ -88,25 +70,21 @@ struct BytePattern: Sendable {
     from position: Int
   ) -> Int? {
     let count = self.count
-    let common = self.common
+    let (bits, value) = self.common
     let words = UnsafeRawBufferPointer(bytes)
     var start = max(0, position)
     while start + count <= bytes.count {
-      // The window's last bytes: if one of them is no part of the sequence, nothing fits that covers it, and it may be
-      // the first of them.
-      let end = start + count
-      let word: UInt64
-      switch common.width {
-      case 8: word = unsafe words.loadUnaligned(fromByteOffset: end - 8, as: UInt64.self)
-      case 4: word = UInt64(unsafe words.loadUnaligned(fromByteOffset: end - 4, as: UInt32.self))
-      default: word = common.value
-      }
-      if word & common.bits != common.value {
-        start += count - common.width + 1
+      // The window's last eight bytes: if one of them is no part of the sequence, nothing fits that covers it, and it
+      // may be the first of them.
+      if bits != 0,
+        unsafe words.loadUnaligned(fromByteOffset: start + count - 8, as: UInt64.self) & bits
+          != value
+      {
+        start += count - 7
         continue
       }
       // Bit i: what was read, from the window's end backwards, fits from place i on.
-      var fits = unsafe places[Int(bytes[end - 1])]
+      var fits = unsafe places[Int(bytes[start + count - 1])]
       // Most often the window's last byte has no place in it: nothing that covers that byte fits.
       guard fits != 0 else {
         start += count
@@ -146,6 +124,14 @@ struct BytePattern: Sendable {
       return false
     }
     return true
+  }
+
+  private static func common(of sequence: [ByteSet]) -> (bits: UInt64, value: UInt64) {
+    let bytes = (0...UInt8.max).filter { byte in sequence.contains { $0.contains(byte) } }
+    let ones = bytes.reduce(UInt8.max, &)
+    let zeros = bytes.reduce(UInt8.max) { $0 & ~$1 }
+    let each: UInt64 = 0x0101_0101_0101_0101
+    return (each * UInt64(ones | zeros), each * UInt64(ones))
   }
 
   private static func anchor(of sequence: [ByteSet]) -> Anchor? {
