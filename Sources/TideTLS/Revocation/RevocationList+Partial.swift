@@ -30,19 +30,19 @@ extension RevocationList {
 
   /// Whether it can be read which part of the issuer's list it is.
   ///
-  /// OpenSSL takes an issuing distribution point or a delta indicator that cannot be read for none.
+  /// OpenSSL takes an issuing distribution point that cannot be read for none.
   var hasReadableScope: Bool {
-    [NID_issuing_distribution_point, NID_delta_crl].allSatisfy { kind in
-      var presence: Int32 = -1
-      let raw = unsafe X509_CRL_get_ext_d2i(self.handle, kind, &presence, nil)
-      guard let raw = unsafe raw else { return presence == -1 }
-      if kind == NID_delta_crl {
-        unsafe ASN1_INTEGER_free(raw.assumingMemoryBound(to: ASN1_INTEGER.self))
-      } else {
-        unsafe ISSUING_DIST_POINT_free(raw.assumingMemoryBound(to: ISSUING_DIST_POINT.self))
-      }
-      return true
-    }
+    var presence: Int32 = -1
+    let kind = NID_issuing_distribution_point
+    let raw = unsafe X509_CRL_get_ext_d2i(self.handle, kind, &presence, nil)
+    guard let raw = unsafe raw else { return presence == -1 }
+    unsafe ISSUING_DIST_POINT_free(raw.assumingMemoryBound(to: ISSUING_DIST_POINT.self))
+    return true
+  }
+
+  /// Whether it only says what has changed since another list (RFC 5280 §5.2.4), or something like it that cannot be read.
+  var isDelta: Bool {
+    unsafe X509_CRL_get_ext_by_NID(self.handle, NID_delta_crl, -1) >= 0
   }
 
   /// Whether it has the certificate's number, not to take it off another list (removeFromCRL).

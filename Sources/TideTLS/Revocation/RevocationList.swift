@@ -118,7 +118,8 @@ import TideCore
   ///
   /// OpenSSL judges whether the list covers the certificate (issuing distribution points, unknown
   /// critical extensions, the issuer's right to sign it), in a verification of its own, so that what it
-  /// says never hides what is wrong with the chain. Times are judged by `Times`.
+  /// says never hides what is wrong with the chain. Times are judged by `Times`, and deltas here: some
+  /// versions of OpenSSL, 3.0.19 among them, take one for a whole list.
   func verdict(on certificate: X509Certificate, by issuer: X509Certificate) -> Verdict {
     guard self.isRelated(to: issuer) else { return .unrelated }
     defer { ErrorQueue.clear() }
@@ -127,6 +128,7 @@ import TideCore
       guard self.hasReadableScope else {
         return .unusable("it cannot be read for which certificates it is")
       }
+      guard !self.isDelta else { return .unusable("it only says what changed since another list") }
       return self.signatureDefect.map { .unusable($0) } ?? .unlisted
     case X509_V_ERR_CERT_REVOKED:
       return self.signatureDefect.map { .unusable($0) } ?? .revoked(self.entry(of: certificate))
