@@ -343,7 +343,15 @@ class LoopbackTest(unittest.TestCase):
     """A test whose docstring says in a sentence what holds."""
 
     def proxy(self, **arguments):
-        return self.enterContext(Proxy(**arguments))
+        made = self.enterContext(Proxy(**arguments))
+        self.proxies = [*getattr(self, "proxies", []), made]
+        return made
+
+    def circumstances(self):
+        """What to know of the others when the test fails: what its proxies said, or the one it shares."""
+        proxies = getattr(self, "proxies", None) or [shared for shared in [getattr(self, "shared", None)] if shared]
+        said = [proxy.said() for proxy in proxies if isinstance(proxy, Proxy)]
+        return "\n".join(f"the proxy said:\n{words}" for words in said if words)
 
     def origin(self, handler=None, **arguments):
         from origins import Origin

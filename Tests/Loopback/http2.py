@@ -193,6 +193,7 @@ class Endpoint:
         self.frames = []              # of every kind but DATA
         self.streams = {}
         self.pongs, self.violations = [], []
+        self.given_up = []            # what handlers waited for in vain: their streams stay as they are
         self.goaway = None            # (last stream, code) of the peer's last GOAWAY
         self.goaways = []
         self.window = self.credit = 65535
@@ -310,7 +311,8 @@ class Endpoint:
     def state(self):
         with self.changed:
             over = f"over ({self.error})" if self.is_over else "open"
-            return f"{over}, goaway {self.goaway}, violations {self.violations}, last frames {[f[:3] for f in self.frames[-5:]]}"
+            return (f"{over}, goaway {self.goaway}, violations {self.violations}, given up {self.given_up}, "
+                    f"last frames {[f[:3] for f in self.frames[-5:]]}")
 
     def fetch(self, authority, path="/", **request):
         return self.request(authority, path, **request).whole()
@@ -512,8 +514,10 @@ class Endpoint:
     def _answer(self, stream):
         try:
             self.on_request(stream)
-        except (Gone, TimeoutError):
-            pass  # the device went away: for the test to see, if it is about that
+        except (Gone, TimeoutError) as error:
+            # the device went away, or takes no more: for the test to see, if it is about that
+            with self.changed:
+                self.given_up.append(f"{stream.get(':path')}: {error}")
 
     # ending
 

@@ -19,6 +19,10 @@ class HTTP2Test(LoopbackTest):
         cls.shared = cls.enterClassContext(Proxy(hosts={NAME: "127.0.0.1"}, **cls.settings))
         cls.server = cls.enterClassContext(http2_origin.Origin(leaf=pki.shared().leaf(NAME), own_settings=LARGE))
 
+    def circumstances(self):
+        connections = [f"a server's connection: {connection.state()}" for connection in self.server.connections]
+        return "\n".join([super().circumstances(), *connections])
+
     @property
     def authority(self):
         return f"{NAME}:{self.server.port}"
