@@ -21,6 +21,8 @@ class Case:
 CASES = {
     "lat1": Case("GET of 200 B, 1 connection", KEEP, ["--connections", 1], shows=("p50", "p99", "cpu")),
     "small": Case("GET of 200 B, 64 connections", KEEP, ["--connections", 64], shows=("cpu", "p50", "p99")),
+    "2k": Case("GET of 2 KiB, 32 connections", KEEP, ["--connections", 32], path="2k.json"),
+    "h2-2k": Case("HTTP/2, GET of 2 KiB, 4 connections of 8 streams", KEEP, ["--http2", "--connections", 4, "--streams", 8], path="2k.json", h2=True),
     "16k": Case("GET of 16 KiB, 16 connections", KEEP, ["--connections", 16], path="16k.bin"),
     "1m": Case("GET of 1 MiB, 8 connections", KEEP, ["--connections", 8], path="1m.bin", per="gib"),
     "up1m": Case("POST of 1 MiB, 8 connections", KEEP, ["--connections", 8, "--upload", MIB, "--length", len(RECEIVED)], path="1m.bin", per="gib"),

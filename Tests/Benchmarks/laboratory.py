@@ -64,8 +64,9 @@ class Laboratory:
         block = RECEIVED + random.Random(7).randbytes(MIB - len(RECEIVED))
         (self.www / "1m.bin").write_bytes(block)
         (self.www / "16k.bin").write_bytes(block[:16 << 10])
-        text = '{"status":"ok","items":[' + ",".join(f'{{"id":{1000 + index},"on":true}}' for index in range(7)) + '],"note":"'
-        (self.www / "200.json").write_text(text + "a" * (198 - len(text)) + '"}')
+        for name, items, size in (("200", 7, 200), ("2k", 70, 2048)):
+            text = '{"status":"ok","items":[' + ",".join(f'{{"id":{1000 + index},"on":true}}' for index in range(items)) + '],"note":"'
+            (self.www / f"{name}.json").write_text(text + "a" * (size - 2 - len(text)) + '"}')
 
     def make_gibibyte(self):
         path = self.www / "1g.bin"

@@ -274,4 +274,9 @@ class Recording(Tidewaiter):
     name, title, mode = "record", "Tidewaiter, `record`", "record"
 
 
-ALL = (Relay, Nginx, HAProxy, Squid, Observing, Recording)
+class RecordingWithoutWire(Recording):
+    name, title = "record-no-wire", "Tidewaiter, `record` with `wire: false`"
+    changes = {"case": {"dir": "cases", "name": "auto", "wire": False}}
+
+
+ALL = (Relay, Nginx, HAProxy, Squid, Observing, Recording, RecordingWithoutWire)
