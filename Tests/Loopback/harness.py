@@ -344,12 +344,12 @@ class LoopbackTest(unittest.TestCase):
 
     def proxy(self, **arguments):
         made = self.enterContext(Proxy(**arguments))
-        self.proxies = [*getattr(self, "proxies", []), made]
+        self.begun = [*getattr(self, "begun", []), made]
         return made
 
     def circumstances(self):
         """What to know of the others when the test fails: what its proxies said, or the one it shares."""
-        proxies = getattr(self, "proxies", None) or [shared for shared in [getattr(self, "shared", None)] if shared]
+        proxies = getattr(self, "begun", None) or [shared for shared in [getattr(self, "shared", None)] if shared]
         said = [proxy.said() for proxy in proxies if isinstance(proxy, Proxy)]
         return "\n".join(f"the proxy said:\n{words}" for words in said if words)
 
