@@ -26,6 +26,7 @@ CASES = {
     "16k": Case("GET of 16 KiB, 16 connections", KEEP, ["--connections", 16], path="16k.bin"),
     "1m": Case("GET of 1 MiB, 8 connections", KEEP, ["--connections", 8], path="1m.bin", per="gib"),
     "up1m": Case("POST of 1 MiB, 8 connections", KEEP, ["--connections", 8, "--upload", MIB, "--length", len(RECEIVED)], path="1m.bin", per="gib"),
+    "passed": Case("GET of 1 MiB that is relayed undecrypted, 8 connections", KEEP, ["--connections", 8], path="1m.bin", per="gib"),
     "h2": Case("HTTP/2, GET of 200 B, 4 connections of 8 streams", KEEP, ["--http2", "--connections", 4, "--streams", 8], h2=True),
     "full": Case("new connection, both handshakes full", FULL, ["--close", "--connections", 4]),
     "resumed": Case("new connection, both handshakes resumed", RESUMED, ["--close", "--connections", 4, "--resume"]),

@@ -34,6 +34,8 @@ class Proxy:
     # Whose leaves it shows.
     verified_by = "proxy"
     cores = (machine.PROXY_CORE,)
+    # What it is measured in, if not in everything that its ways allow.
+    cases = None
 
     def __init__(self, laboratory, folder):
         self.laboratory = laboratory
@@ -195,6 +197,7 @@ class Relay(Proxy):
     """HAProxy again, as a bare relay of bytes: what two sockets cost."""
 
     name, title, ways = "relay", "TCP relay", (KEEP,)
+    cases = ("lat1", "passed")
     connects = False
     verified_by = "origin"
 
@@ -222,8 +225,9 @@ class Tidewaiter(Proxy):
     ways = (KEEP, FULL, RESUMED, MINT)
     binary = ROOT / ".build/release/tidewaiter"
     starts = 0
-    # Of the configuration's sections, in place of those below.
+    # Of the configuration's sections, in place of those below; and what `tls` has besides.
     changes = {}
+    tls = {}
 
     def write(self):
         lab = self.laboratory
@@ -244,7 +248,7 @@ class Tidewaiter(Proxy):
             "listen": {"proxy": [f"127.0.0.1:{self.port}"], "allow": ["loopback"]},
             "ui": {"listen": "127.0.0.1:0"},
             "ca": {"dir": "certs"},
-            "tls": {"upstream_roots": str(lab.origin_authority[0])},
+            "tls": {"upstream_roots": str(lab.origin_authority[0]), **self.tls},
             "upstream": {"hosts": dict.fromkeys(lab.names, "127.0.0.1"), "allow_special_use": ["127.0.0.0/8"]},
             "devices": "devices", "rules": [str(ROOT / "rules/default.yaml")],
             "case": {"dir": "cases", "name": "auto"},
@@ -276,7 +280,17 @@ class Recording(Tidewaiter):
 
 class RecordingWithoutWire(Recording):
     name, title = "record-no-wire", "Tidewaiter, `record` with `wire: false`"
+    cases = ("2k", "h2-2k", "1m", "up1m")
     changes = {"case": {"dir": "cases", "name": "auto", "wire": False}}
 
 
-ALL = (Relay, Nginx, HAProxy, Squid, Observing, Recording, RecordingWithoutWire)
+class Passing(Tidewaiter):
+    """Relays undecrypted what it would intercept."""
+
+    name, title, mode, ways = "passing", "Tidewaiter, undecrypted", "observe", (KEEP,)
+    cases = ("passed",)
+    verified_by = "origin"
+    tls = {"passthrough": [DOMAIN]}
+
+
+ALL = (Relay, Nginx, HAProxy, Squid, Observing, Recording, RecordingWithoutWire, Passing)

@@ -120,6 +120,48 @@ private func untriggered<Wrapped: Inspector>(_ inspector: Wrapped) -> any Inspec
     #expect(!digits.dropping(first: 1).withSpan { group.mayMatch($0) })
   }
 
+  @Test("Several sequences are found together where trying each at every place finds one")
+  func together() {
+    var generator = SeededGenerator(state: 11)
+    let alphabets = ["0123456789", "01 -/().", "ab@%40", "abc"].map { Array($0.utf8) }
+    for round in 0..<400 {
+      let alphabet = alphabets[round % alphabets.count]
+      // Of a set of one byte each at the same place an anchor is made, if there are two of them at most.
+      let anchors = round % 3 == 0 ? alphabet.shuffled(using: &generator).prefix(2) : []
+      let sequences = (0..<Int.random(in: 2...4, using: &generator)).map { _ in
+        let count = Int.random(in: 2...(round % 2 == 0 ? 20 : 9), using: &generator)
+        return (0..<count).map { place in
+          if place == 1, let byte = anchors.randomElement(using: &generator) {
+            return ByteSet([byte])
+          }
+          let size = Int.random(in: 1...4, using: &generator)
+          return ByteSet(alphabet.shuffled(using: &generator).prefix(size))
+        }
+      }
+      let array = (0..<Int.random(in: 0...200, using: &generator)).map { _ in
+        Int.random(in: 0..<5, using: &generator) > 0
+          ? alphabet.randomElement(using: &generator) ?? 0
+          : UInt8.random(in: 0...255, using: &generator)
+      }
+      let isAt = { (start: Int) in
+        sequences.contains { sequence in
+          start + sequence.count <= array.count
+            && sequence.indices.allSatisfy { sequence[$0].contains(array[start + $0]) }
+        }
+      }
+      let text = Bytes(array)
+      let pattern = BytePattern(anyOf: sequences)
+      #expect(pattern.count == sequences.map(\.count).min())
+      var expected = [Int?](repeating: nil, count: array.count + 2)
+      for start in array.indices.reversed() {
+        expected[start] = isAt(start) ? start : expected[start + 1]
+      }
+      for position in 0..<array.count + 2 {
+        #expect(text.withSpan { pattern.first(in: $0, from: position) } == expected[position])
+      }
+    }
+  }
+
   @Test("Ranges are disjoint, in order, and begin a longest match before their trigger")
   func ranges() {
     let group = TriggerGroup(Trigger(["@"]), [0], reach: 10)

@@ -24,18 +24,21 @@ extension EvidenceWriter {
     }
     self.retention.end(used: self.access.used, freed: freed, now: self.now)
     self.access.mayExceed = self.retention.mayFree
-    guard freed.bytes > 0, let reason = portions.first?.reason else { return }
-    if let last = portions.last, last.reason == Removal.wireAtLast {
+    guard freed.bytes > 0, let first = portions.first, let last = portions.last else { return }
+    if last.reason == Removal.wireAtLast {
       self.access.say(
-        "case.max_size: nothing else was left to remove: \(last.wire.count) files of wire/ with flows that have findings "
-          + "are gone; what they said is in log/ and bodies/, pcapng shows them no more"
+        "case.max_size: nothing else was left to remove: \(Self.files(last.wire.count)) of wire/ with flows that have "
+          + "findings went; what they said is in log/ and bodies/, pcapng shows them no more"
       )
     }
+    guard first.reason != Removal.wireAtLast else { return }
     self.access.say(
-      "case.\(reason): \(freed.contents) contents of flows without findings were removed "
-        + "(\(freed.bytes) bytes, \(freed.wireFiles) files of wire/ with them); the log says which"
+      "case.\(first.reason): \(freed.contents) contents of flows without findings were removed "
+        + "(\(freed.bytes) bytes, \(Self.files(freed.wireFiles)) of wire/ with them); the log says which"
     )
   }
+
+  private static func files(_ count: Int) -> String { count == 1 ? "1 file" : "\(count) files" }
 
   private mutating func purge(_ removal: Removal) throws(Abandoned) {
     // Of a file that goes, too: what a line states after it went would be missing.

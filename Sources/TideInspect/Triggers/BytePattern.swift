@@ -1,42 +1,56 @@
 import TideCore
 import TideDecoding
 
-/// A sequence of byte sets, compiled for searching.
+/// Sequences of byte sets, compiled for being searched for together.
 ///
-/// Where the sequence has a place for one byte alone, that byte is looked for.
-/// Elsewhere BNDM (Navarro and Raffinot, "Fast and flexible string matching by combining
-/// bit-parallelism and suffix automata", 2000), which reads a window backwards and skips what cannot
-/// be a part of the sequence. Where the bytes of a long sequence have bits in common, as digits have, eight are
+/// Where they have a place for one byte alone, or all at the same place one of two, those bytes are looked for.
+/// Elsewhere what fits any of them up to the shortest's end is, by BNDM (Navarro and Raffinot, "Fast and flexible
+/// string matching by combining bit-parallelism and suffix automata", 2000), which reads a window backwards and skips
+/// what cannot be a part of it. Where the bytes of the sequences have bits in common, as digits have, words of them are
 /// compared at once first: bytes that are no text are left behind without a guess that fails.
 struct BytePattern: Sendable {
-  /// A byte that is known exactly, and its place.
+  /// Bytes of which one is at `place` of every occurrence; twice the same if there is only one.
   private struct Anchor {
     let place: Int
-    let byte: UInt8
+    let bytes: (UInt8, UInt8)
   }
 
-  /// Shorter sequences are not looked for by words: a word that does not fit would skip little.
-  private static let fewestInWords = 12
+  /// How many bytes are compared at once with what all bytes of an occurrence have in common.
+  private enum Words {
+    /// There is nothing in common, or too little room for a word.
+    case none
+    /// The window's last four, and the four after them.
+    case fours(bits: UInt64, value: UInt64)
+    /// The window's last eight.
+    case eight(bits: UInt64, value: UInt64)
+  }
 
-  /// How many bytes an occurrence has.
+  /// In a window of so many bytes two words of four, one after the other, leave no gap.
+  private static let fewestForFours = 7
+  /// In a shorter one a word of eight would skip little.
+  private static let fewestForEight = 12
+
+  /// How many bytes an occurrence has, at least.
   let count: Int
-  /// For each byte, the places that allow it: bit 0 is the first place.
+  private let sequences: [ByteSequence]
+  /// For each byte, the places of any of the sequences that allow it: bit 0 is the first place.
   private let places: [UInt32]
   private let anchor: Anchor?
-  /// The bits that all bytes of an occurrence have in common, eight times, and what they are; no bits of a short one.
-  private let common: (bits: UInt64, value: UInt64)
-  /// Sets of classes of bytes, of each of which an occurrence has one at least.
-  private let classes: [ByteClasses]
+  private let words: Words
 
-  init(_ sequence: [ByteSet]) {
-    self.count = sequence.count
-    self.places = (0...UInt8.max).map { byte in
-      sequence.indices.reduce(0) { sequence[$1].contains(byte) ? $0 | 1 << UInt32($1) : $0 }
+  init(_ sequence: [ByteSet]) { self.init(anyOf: [sequence]) }
+
+  /// Compiles sequences, of which there is one at least.
+  init(anyOf sequences: [[ByteSet]]) {
+    let count = sequences.map(\.count).min() ?? 0
+    let union = (0..<count).map { place in
+      sequences.dropFirst().reduce(sequences[0][place]) { $0.union($1[place]) }
     }
-    self.anchor = Self.anchor(of: sequence)
-    self.common = sequence.count < Self.fewestInWords ? (0, 0) : Self.common(of: sequence)
-    let classes = Set(sequence.map { Self.classes(of: $0).rawValue })
-    self.classes = classes.sorted().map { ByteClasses(rawValue: $0) }
+    self.count = count
+    self.sequences = sequences.map { ByteSequence($0) }
+    self.places = ByteSequence(union).places
+    self.anchor = Self.anchor(of: sequences, count)
+    self.words = Self.words(union)
   }
 
   /// Whether a run of this shape may have an occurrence; a glance.
@@ -44,21 +58,26 @@ struct BytePattern: Sendable {
     guard shape.count >= self.count else { return false }
     // Of longer runs the shape has not seen all bytes.
     guard shape.isWhole else { return true }
-    for classes in self.classes where shape.classes.isDisjoint(with: classes) { return false }
-    return true
-  }
-
-  private static func classes(of set: ByteSet) -> ByteClasses {
-    Shape(Bytes((0...UInt8.max).filter { set.contains($0) })).classes
+    for index in self.sequences.indices
+    where self.sequences[index].isPossible(shape.classes) {
+      return true
+    }
+    return false
   }
 
   /// The first occurrence in `span` that begins at or after `position`.
   func first(in span: Span<UInt8>, from position: Int) -> Int? {
     if let anchor = self.anchor { return self.first(in: span, from: position, anchor) }
-    return unsafe span.withUnsafeBufferPointer { bytes in
-      unsafe self.places.withUnsafeBufferPointer {
-        unsafe self.first(in: $0, bytes, from: position)
+    var position = max(0, position)
+    while true {
+      let found = unsafe span.withUnsafeBufferPointer { bytes in
+        unsafe self.places.withUnsafeBufferPointer {
+          unsafe self.first(in: $0, bytes, from: position)
+        }
       }
+      // What fits one sequence alone is an occurrence.
+      guard let found, self.sequences.count > 1, !self.isAt(found, span) else { return found }
+      position = found + 1
     }
   }
 
@@ -70,19 +89,11 @@ struct BytePattern: Sendable {
     from position: Int
   ) -> Int? {
     let count = self.count
-    let (bits, value) = self.common
-    let words = UnsafeRawBufferPointer(bytes)
-    var start = max(0, position)
-    while start + count <= bytes.count {
-      // The window's last eight bytes: if one of them is no part of the sequence, nothing fits that covers it, and it
-      // may be the first of them.
-      if bits != 0,
-        unsafe words.loadUnaligned(fromByteOffset: start + count - 8, as: UInt64.self) & bits
-          != value
-      {
-        start += count - 7
-        continue
-      }
+    let text = UnsafeRawBufferPointer(bytes)
+    var start = position
+    while true {
+      start = unsafe self.skip(text, from: start)
+      guard start + count <= bytes.count else { return nil }
       // Bit i: what was read, from the window's end backwards, fits from place i on.
       var fits = unsafe places[Int(bytes[start + count - 1])]
       // Most often the window's last byte has no place in it: nothing that covers that byte fits.
@@ -105,13 +116,42 @@ struct BytePattern: Sendable {
       }
       start += skip
     }
-    return nil
+  }
+
+  /// The first place from `start` on, by words, at which an occurrence may begin.
+  ///
+  /// If one of a word's bytes has no place in any sequence, nothing fits that covers it, and it may be the first of them.
+  /// Sums cannot overflow: they are places in `text`, and a little more.
+  private func skip(_ text: UnsafeRawBufferPointer, from start: Int) -> Int {
+    switch self.words {
+    case .none: return start
+    case .eight(let bits, let value):
+      var place = start &+ self.count &- 8
+      let step = self.count &- 7
+      while place &+ 8 <= text.count {
+        let word = unsafe text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+        if word & bits == value { break }
+        place &+= step
+      }
+      return place &+ 8 &- self.count
+    case .fours(let bits, let value):
+      var place = start &+ self.count &- 4
+      let step = self.count &+ 1
+      while place &+ 8 <= text.count {
+        let word = unsafe text.loadUnaligned(fromByteOffset: place, as: UInt64.self) & bits ^ value
+        // Little-endian: the lower half is the window's.
+        if word & 0xFFFF_FFFF == 0 { break }
+        if word >> 32 == 0 { return place &+ 1 }
+        place &+= step
+      }
+      return place &+ 4 &- self.count
+    }
   }
 
   private func first(in span: Span<UInt8>, from position: Int, _ anchor: Anchor) -> Int? {
     var place = position + anchor.place
     let end = span.count - self.count + anchor.place + 1
-    while let found = span.firstIndex(of: anchor.byte, in: (place, end)) {
+    while let found = span.firstIndex(of: anchor.bytes, in: (place, end)) {
       if self.isAt(found - anchor.place, span) { return found - anchor.place }
       place = found + 1
     }
@@ -119,25 +159,68 @@ struct BytePattern: Sendable {
   }
 
   private func isAt(_ start: Int, _ span: Span<UInt8>) -> Bool {
+    for index in self.sequences.indices where self.sequences[index].isAt(start, span) {
+      return true
+    }
+    return false
+  }
+
+  private static func words(_ union: [ByteSet]) -> Words {
+    let bytes = (0...UInt8.max).filter { byte in union.contains { $0.contains(byte) } }
+    let ones = bytes.reduce(UInt8.max, &)
+    let zeros = bytes.reduce(UInt8.max) { $0 & ~$1 }
+    guard union.count >= Self.fewestForFours, ones | zeros != 0 else { return .none }
+    let each: UInt64 = 0x0101_0101_0101_0101
+    let (bits, value) = (each * UInt64(ones | zeros), each * UInt64(ones))
+    return union.count < Self.fewestForEight
+      ? .fours(bits: bits, value: value) : .eight(bits: bits, value: value)
+  }
+
+  private static func anchor(of sequences: [[ByteSet]], _ count: Int) -> Anchor? {
+    for place in 0..<count {
+      let bytes = sequences.map { $0[place].onlyByte }
+      let known = Set(bytes.compactMap { $0 }).sorted()
+      guard !bytes.contains(nil), let first = known.first, known.count <= 2 else { continue }
+      return Anchor(place: place, bytes: (first, known.last ?? first))
+    }
+    return nil
+  }
+}
+
+/// One of a pattern's sequences.
+private struct ByteSequence: Sendable {
+  private let count: Int
+  /// For each byte, the places that allow it: bit 0 is the first place.
+  let places: [UInt32]
+  /// Sets of classes of bytes, of each of which an occurrence has one at least.
+  private let classes: [ByteClasses]
+
+  init(_ sequence: [ByteSet]) {
+    self.count = sequence.count
+    self.places = (0...UInt8.max).map { byte in
+      sequence.indices.reduce(0) { sequence[$1].contains(byte) ? $0 | 1 << UInt32($1) : $0 }
+    }
+    let classes = Set(sequence.map { Self.classes(of: $0).rawValue })
+    self.classes = classes.sorted().map { ByteClasses(rawValue: $0) }
+  }
+
+  private static func classes(of set: ByteSet) -> ByteClasses {
+    Shape(Bytes((0...UInt8.max).filter { set.contains($0) })).classes
+  }
+
+  /// Whether it may be among bytes of these classes.
+  func isPossible(_ present: ByteClasses) -> Bool {
+    for classes in self.classes where present.isDisjoint(with: classes) { return false }
+    return true
+  }
+
+  /// Whether it is at `start`, all of it.
+  func isAt(_ start: Int, _ span: Span<UInt8>) -> Bool {
+    guard start + self.count <= span.count else { return false }
     for place in 0..<self.count
     where self.places[Int(span[start + place])] & 1 << UInt32(place) == 0 {
       return false
     }
     return true
-  }
-
-  private static func common(of sequence: [ByteSet]) -> (bits: UInt64, value: UInt64) {
-    let bytes = (0...UInt8.max).filter { byte in sequence.contains { $0.contains(byte) } }
-    let ones = bytes.reduce(UInt8.max, &)
-    let zeros = bytes.reduce(UInt8.max) { $0 & ~$1 }
-    let each: UInt64 = 0x0101_0101_0101_0101
-    return (each * UInt64(ones | zeros), each * UInt64(ones))
-  }
-
-  private static func anchor(of sequence: [ByteSet]) -> Anchor? {
-    for (place, set) in sequence.enumerated() {
-      if let byte = set.onlyByte { return Anchor(place: place, byte: byte) }
-    }
-    return nil
   }
 }
