@@ -102,10 +102,7 @@ public struct Bytes: Sendable {
       self = other
       return
     }
-    if self.start != 0 || self.end != self.storage.count {
-      self.storage = Array(self.storage[self.start..<self.end])
-      self.start = 0
-    }
+    self.trimStorage()
     self.storage.append(contentsOf: other.storage[other.start..<other.end])
     self.end = self.storage.count
   }
@@ -113,12 +110,16 @@ public struct Bytes: Sendable {
   /// Makes room for `capacity` bytes, so that what is added up to there is copied once and no more.
   public mutating func reserve(_ capacity: Int) {
     guard capacity > self.count else { return }
-    if self.start != 0 || self.end != self.storage.count {
-      self.storage = Array(self.storage[self.start..<self.end])
-      self.start = 0
-      self.end = self.storage.count
-    }
+    self.trimStorage()
     self.storage.reserveCapacity(capacity)
+  }
+
+  /// Has no storage but for these bytes: a slice gets its own.
+  private mutating func trimStorage() {
+    guard self.start != 0 || self.end != self.storage.count else { return }
+    self.storage = Array(self.storage[self.start..<self.end])
+    self.start = 0
+    self.end = self.storage.count
   }
 
   /// The bytes as a new array.
