@@ -311,7 +311,7 @@ class Endpoint:
     def state(self):
         with self.changed:
             over = f"over ({self.error})" if self.is_over else "open"
-            return (f"{over}, goaway {self.goaway}, violations {self.violations}, given up {self.given_up}, "
+            return (f"{over}, goaway {self.goaway}, violations {self.violations}, given up {self.given_up[-5:]}, "
                     f"last frames {[f[:3] for f in self.frames[-5:]]}")
 
     def fetch(self, authority, path="/", **request):
@@ -514,10 +514,10 @@ class Endpoint:
     def _answer(self, stream):
         try:
             self.on_request(stream)
-        except (Gone, TimeoutError) as error:
+        except (Gone, TimeoutError):
             # the device went away, or takes no more: for the test to see, if it is about that
             with self.changed:
-                self.given_up.append(f"{stream.get(':path')}: {error}")
+                self.given_up.append(f"{stream.get(':path')} with {len(stream.body)} bytes received and {stream.sent} sent")
 
     # ending
 
