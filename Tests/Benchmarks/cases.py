@@ -69,6 +69,8 @@ def slice_of(case, load, laboratory, proxy, seconds, first_name):
     ours = machine.cpu(machine.os.getpid()) - ours
     foreign = max(0.0, machine.busy() - busy - ours) / (said["seconds"] * len(machine.CORES))
     work = said["answered"] / 1000 if case.per == "thousand" else said["bytes"] / GIB
+    if case.way == FULL and said["resumed"]:
+        raise SystemExit(f"bench: {proxy.title} resumed {said['resumed']} of {said['handshakes']} handshakes that were to be full")
     if case.way == RESUMED and said["resumed"] < said["handshakes"] * 0.9:
         raise SystemExit(f"bench: {proxy.title} resumed {said['resumed']} of {said['handshakes']} handshakes")
     return {"cpu": used * (1000 if case.per == "thousand" else 1) / work, "p50": said["p50"], "p99": said["p99"], "rate": said["answered"] / said["seconds"], "foreign": foreign}

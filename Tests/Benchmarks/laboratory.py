@@ -44,21 +44,22 @@ class Laboratory:
                 "-days", 30, "-subj", f"/CN={name} of a benchmark", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         return certificate, key
 
-    def make_leaf(self, name, authority):
+    def make_leaf(self, name, authority, *hosts):
         certificate, key = authority
         request, leaf, leaf_key = (self.pki / f"{name}.{kind}" for kind in ("csr", "crt", "key"))
-        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", leaf_key, "-out", request, "-subj", f"/CN={DOMAIN}")
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", leaf_key, "-out", request, "-subj", f"/CN={hosts[0]}")
         extensions = self.pki / f"{name}.ext"
-        extensions.write_text(f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n")
+        names = ",".join(f"DNS:{host}" for host in hosts)
+        extensions.write_text(f"subjectAltName={names}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n")
         openssl("x509", "-req", "-in", request, "-CA", certificate, "-CAkey", key, "-days", 20, "-extfile", extensions, "-out", leaf)
         return leaf, leaf_key
 
     def make_certificates(self):
         self.authority = self.make_authority("proxy")
         self.origin_authority = self.make_authority("origin")
-        self.origin_leaf = self.make_leaf("server", self.origin_authority)
-        # For proxies that do not mint.
-        self.static_leaf = self.make_leaf("static", self.authority)
+        self.origin_leaf = self.make_leaf("server", self.origin_authority, DOMAIN, f"*.{DOMAIN}")
+        # For proxies that do not mint: of no other name, so that those that do have to.
+        self.static_leaf = self.make_leaf("static", self.authority, DOMAIN)
 
     def make_files(self):
         block = RECEIVED + random.Random(7).randbytes(MIB - len(RECEIVED))
