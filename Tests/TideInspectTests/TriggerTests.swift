@@ -68,7 +68,7 @@ private func untriggered<Wrapped: Inspector>(_ inspector: Wrapped) -> any Inspec
             ? alphabet.randomElement(using: &generator) ?? 0 : 0x7A
         }
       )
-      let pattern = BytePattern(sequence)
+      let pattern = BytePattern(anyOf: [sequence])
       for position in 0..<text.count + 2 {
         let expected = (position..<max(position, text.count - sequence.count + 1)).first { start in
           sequence.indices.allSatisfy { sequence[$0].contains(text[start + $0]) }
@@ -100,7 +100,7 @@ private func untriggered<Wrapped: Inspector>(_ inspector: Wrapped) -> any Inspec
         }
       }
       let text = Bytes(array)
-      let pattern = BytePattern(sequence)
+      let pattern = BytePattern(anyOf: [sequence])
       for position in 0..<text.count + 2 {
         let expected = (position..<max(position, text.count - sequence.count + 1)).first { start in
           sequence.indices.allSatisfy { sequence[$0].contains(text[start + $0]) }

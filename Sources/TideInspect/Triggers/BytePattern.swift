@@ -38,8 +38,6 @@ struct BytePattern: Sendable {
   private let anchor: Anchor?
   private let words: Words
 
-  init(_ sequence: [ByteSet]) { self.init(anyOf: [sequence]) }
-
   /// Compiles sequences, of which there is one at least.
   init(anyOf sequences: [[ByteSet]]) {
     let count = sequences.map(\.count).min() ?? 0
@@ -48,7 +46,7 @@ struct BytePattern: Sendable {
     }
     self.count = count
     self.sequences = sequences.map { ByteSequence($0) }
-    self.places = ByteSequence(union).places
+    self.places = ByteSequence.places(union)
     self.anchor = Self.anchor(of: sequences, count)
     self.words = Self.words(union)
   }
@@ -191,17 +189,22 @@ struct BytePattern: Sendable {
 private struct ByteSequence: Sendable {
   private let count: Int
   /// For each byte, the places that allow it: bit 0 is the first place.
-  let places: [UInt32]
+  private let places: [UInt32]
   /// Sets of classes of bytes, of each of which an occurrence has one at least.
   private let classes: [ByteClasses]
 
   init(_ sequence: [ByteSet]) {
     self.count = sequence.count
-    self.places = (0...UInt8.max).map { byte in
-      sequence.indices.reduce(0) { sequence[$1].contains(byte) ? $0 | 1 << UInt32($1) : $0 }
-    }
+    self.places = Self.places(sequence)
     let classes = Set(sequence.map { Self.classes(of: $0).rawValue })
     self.classes = classes.sorted().map { ByteClasses(rawValue: $0) }
+  }
+
+  /// For each byte, the places that allow it.
+  static func places(_ sequence: [ByteSet]) -> [UInt32] {
+    (0...UInt8.max).map { byte in
+      sequence.indices.reduce(0) { sequence[$1].contains(byte) ? $0 | 1 << UInt32($1) : $0 }
+    }
   }
 
   private static func classes(of set: ByteSet) -> ByteClasses {
