@@ -178,11 +178,11 @@ class Endpoint:
     """One end of a connection. A thread of its own owns the socket; everything that came is kept.
 
     It acknowledges, opens windows and assembles as RFC 9113 asks, and notes in `violations` where the peer does not
-    keep to it. `write` sends any bytes at all.
+    keep to it. `write` sends any bytes at all. `listed_in` is a list that has it before the peer can hear of it.
     """
 
     def __init__(self, sock, *, is_client, own_settings=(), on_request=None, opens_windows=True, acknowledges=True,
-                 begins=True):
+                 begins=True, listed_in=None):
         self.sock = sock
         self.is_client = is_client
         self.own_settings = dict(own_settings)
@@ -220,6 +220,8 @@ class Endpoint:
             # a connection as wide as its streams, unless it is about windows
             if opens_windows and (wider := self.own_settings.get(INITIAL_WINDOW_SIZE, 0) - 65535) > 0:
                 self.open_window(wider)
+        if listed_in is not None:
+            listed_in.append(self)
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 

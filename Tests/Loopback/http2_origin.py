@@ -6,6 +6,7 @@ import threading
 
 import http2
 from origins import pattern
+from ports import listener
 
 PATIENCE = 60  # seconds that an echo waits for more, and for room
 
@@ -26,7 +27,7 @@ class Origin:
         self.context.set_alpn_protocols(list(alpn))
         self.connections = []
         self.accepted = 0
-        self.listener = socket.create_server((address, 0), backlog=64)
+        self.listener = listener(address)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -58,8 +59,8 @@ class Origin:
         except OSError:
             sock.close()
             return
-        end = http2.Endpoint(secure, is_client=False, on_request=None if self.hostile else self.handler, **self.end)
-        self.connections.append(end)
+        end = http2.Endpoint(secure, is_client=False, on_request=None if self.hostile else self.handler,
+                             listed_in=self.connections, **self.end)
         if self.hostile:
             self.hostile(end)
 

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 
+from ports import free_port, listener
 from wire import Truncated, Wire
 
 
@@ -64,8 +65,7 @@ class Origin:
             self.context.load_cert_chain(*map(str, leaf))
             if alpn:
                 self.context.set_alpn_protocols(alpn)
-        self.listener = socket.create_server(
-            (address, port), backlog=64, family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+        self.listener = listener(address, port)
         self.port = self.listener.getsockname()[1]
         self.open = set()
         self.lock = threading.Lock()
@@ -232,8 +232,7 @@ http {{
         # as root, nginx serves as nobody unless told: the folder must be readable by it
         self.folder.chmod(0o755)
         for _ in range(5):
-            with socket.create_server((address, 0)) as probe:
-                self.port = probe.getsockname()[1]
+            self.port = free_port(address)
             config = self.folder / "nginx.conf"
             config.write_text(self.CONFIG.format(folder=self.folder, address=address, port=self.port,
                                                  certificate=leaf[0], key=leaf[1]))

@@ -13,13 +13,9 @@ import time
 
 from harness import environment_with
 from origins import Nginx
+from ports import free_port
 
 STARTS = 5  # the kernel's free port may be taken by another before the program has it
-
-
-def free_port(address="127.0.0.1"):
-    with socket.create_server((address, 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Program:

@@ -9,6 +9,7 @@ import pki
 from harness import RULES_REDACT, LoopbackTest, Proxy, eventually, lines_of
 from identifiers import HOSTS, IMEI, OUTSIDE, WATCHED, spellings_in
 from origins import pattern
+from ports import listener
 from wire import Truncated, Wire
 
 NAME = "origin.example"
@@ -35,7 +36,7 @@ class Peer:
             if alpn:
                 self.context.set_alpn_protocols(alpn)
         self.ended = threading.Semaphore(0)
-        self.listener = socket.create_server((address, 0))
+        self.listener = listener(address)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

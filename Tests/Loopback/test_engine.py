@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 from harness import LoopbackTest, binary, environment_with, eventually
+from ports import listener
 
 
 def descriptors(proxy):
@@ -64,7 +65,7 @@ class Engine(LoopbackTest):
 
     def test_refused_request_leaves_no_socket(self):
         """A request that is refused while its server is dialled leaves no connection behind."""
-        server = self.enterContext(socket.create_server(("127.0.0.1", 0), backlog=64))
+        server = self.enterContext(listener())
         host = f"127.0.0.1:{server.getsockname()[1]}"
         accepted = []
         self.addCleanup(lambda: [sock.close() for sock in accepted])

@@ -8,7 +8,7 @@ import http2_origin
 from harness import eventually, lines_of
 from http2_test import NAME, HTTP2Test
 from origins import pattern
-from programs import free_port
+from ports import free_port
 
 
 class Connections(HTTP2Test):

@@ -16,7 +16,7 @@ import scanners
 from harness import REPOSITORY, LoopbackTest, Proxy, eventually
 from identifiers import HOSTS, OUTSIDE
 from origins import Origin, pattern
-from programs import free_port
+from ports import free_port, listener
 
 NO_RULES = "version: 1\nrules: []\n"
 WORDS_RULES = """\
@@ -36,7 +36,7 @@ class Counter:
         self.connections = 0
         self.sent = 0
         self.sockets = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = listener()
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -227,14 +227,14 @@ class DeadService(ScannerTest):
 
     def test_stall(self):
         """A service that says nothing is waited for as long as its timeout."""
-        with socket.create_server(("127.0.0.1", 0)) as silent:
+        with listener() as silent:
             proxy = self.proxy("block", icap=self.icap(silent.getsockname()[1], timeout="300ms"))
             self.assertEqual(self.get(proxy).status, 503)
             self.assertIn("no answer in time", self.last(proxy)[1][0])
 
     def test_stop(self):
         """The proxy stops in time while a service is silent."""
-        with socket.create_server(("127.0.0.1", 0)) as silent:
+        with listener() as silent:
             proxy = self.proxy("block", icap=self.icap(silent.getsockname()[1], timeout="60s"))
             with proxy.tunnel(OUTSIDE, self.origin.port) as wire:
                 wire.send(f"GET / HTTP/1.1\r\nHost: {OUTSIDE}:{self.origin.port}\r\n\r\n".encode())

@@ -15,6 +15,7 @@ import threading
 
 from harness import Folder, LoopbackTest, binary, environment_with, eventually, lines_of
 from origins import pattern
+from ports import listener
 
 NAME = "origin.example"
 
@@ -114,7 +115,7 @@ class Survival(LoopbackTest):
 
     def test_stop_with_everything_open(self):
         """Connections in every stage do not keep the proxy from stopping in order, and each flow has its end."""
-        silent = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        silent = self.enterContext(listener())
         full = self.tls_origin(NAME, handler=lambda exchange: exchange.send(
             b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 << 20) + pattern(64 << 20)))
         through = self.tls_origin("pinned.example")

@@ -11,6 +11,7 @@ import threading
 
 import pki
 from origins import Origin
+from ports import listener
 from programs import Program
 
 ANY_STRENGTH = "DEFAULT:@SECLEVEL=0"  # what the server may be; what the proxy takes is what is tested
@@ -73,7 +74,7 @@ class Scripted:
         self.hellos = []
         self.accepted = 0
         self.results = []
-        self.listener = socket.create_server((address, 0), backlog=16)
+        self.listener = listener(address, backlog=16)
         self.port = self.listener.getsockname()[1]
         self.open = set()
         threading.Thread(target=self._accept, daemon=True).start()
