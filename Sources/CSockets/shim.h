@@ -93,21 +93,47 @@ static inline int tide_tcp_make(int length) {
   return made < 0 ? -errno : made;
 }
 
-// What is accepted inherits TCP_NODELAY.
-static inline int tide_tcp_listen(const uint8_t *address, int length, uint16_t port, int backlog,
-                                  int shares_port) {
+static inline int tide_tcp_set(int descriptor, int option, int value) {
+  return setsockopt(descriptor, SOL_SOCKET, option, &value, sizeof value);
+}
+
+// Closes what was made for nothing; the reason, negative.
+static inline int tide_tcp_failed(int made) {
+  int error = errno;
+  close(made);
+  return -error;
+}
+
+// Binds and does not listen. Unless `shares_port`, the port is asked for as if nobody might share
+// it: SO_REUSEADDR helps only past connections of before that wait for their end, and is taken off
+// again, or a second claim would find room beside this one. SO_REUSEPORT comes last, for the
+// listeners that share the port with it.
+static inline int tide_tcp_claim(const uint8_t *address, int length, uint16_t port,
+                                 int shares_port) {
+  int made = tide_tcp_make(length);
+  if (made < 0) return made;
+  struct sockaddr_storage room;
+  socklen_t size = tide_sockaddr(&room, address, length, port);
+  if (shares_port && tide_tcp_set(made, SO_REUSEPORT, 1) < 0) return tide_tcp_failed(made);
+  if (bind(made, (struct sockaddr *)&room, size) < 0 &&
+      (errno != EADDRINUSE || tide_tcp_set(made, SO_REUSEADDR, 1) < 0 ||
+       bind(made, (struct sockaddr *)&room, size) < 0))
+    return tide_tcp_failed(made);
+  if (tide_tcp_set(made, SO_REUSEADDR, 0) < 0 || tide_tcp_set(made, SO_REUSEPORT, 1) < 0)
+    return tide_tcp_failed(made);
+  return made;
+}
+
+// Beside others of ours (SO_REUSEPORT). What is accepted inherits TCP_NODELAY.
+static inline int tide_tcp_listen(const uint8_t *address, int length, uint16_t port, int backlog) {
   int made = tide_tcp_make(length), one = 1;
   if (made < 0) return made;
   struct sockaddr_storage room;
   socklen_t size = tide_sockaddr(&room, address, length, port);
-  if (setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
-      (shares_port && setsockopt(made, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0) ||
+  if (tide_tcp_set(made, SO_REUSEADDR, 1) < 0 || tide_tcp_set(made, SO_REUSEPORT, 1) < 0 ||
       setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ||
-      bind(made, (struct sockaddr *)&room, size) < 0 || listen(made, backlog) < 0) {
-    int error = errno;
-    close(made);
-    return -error;
-  }
+      bind(made, (struct sockaddr *)&room, size) < 0 || listen(made, backlog) < 0)
+    return tide_tcp_failed(made);
   return made;
 }
 

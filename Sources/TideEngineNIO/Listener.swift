@@ -23,7 +23,7 @@ final class Listener: Watched {
     _ reactor: Reactor,
     admit: @escaping (TCP.Accepted) -> Void
   ) throws(TCP.Failure) {
-    self.descriptor = try TCP.listen(on: address, sharesPort: true)
+    self.descriptor = try TCP.listen(on: address)
     self.reactor = reactor
     self.admit = admit
     do throws(TCP.Failure) {

@@ -73,7 +73,7 @@ public final class NIOEngine: Sendable {
     self.runners = runners
   }
 
-  /// Begins to accept on every configured address, whose ports are not 0: see `claim`.
+  /// Begins to accept on every configured address, whose ports are not 0: see `PortClaim`.
   ///
   /// - Throws: if an address cannot be bound.
   public func listen() async throws(EngineFailure) {

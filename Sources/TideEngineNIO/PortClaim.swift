@@ -1,28 +1,51 @@
 import Glibc
 public import TideCore
 
-extension NIOEngine {
-  /// Checks that nobody listens on the addresses, and gives each port 0 a number of the kernel's.
-  ///
-  /// `SO_REUSEPORT`, which lets each loop have its own socket, would let a second proxy share the
-  /// port silently: hence the question without it first.
+/// Addresses that are the process's before anybody listens on them.
+///
+/// `SO_REUSEPORT`, which lets each loop have its own socket, would let a second proxy share a port
+/// silently: hence the question without it first. The addresses stay taken from then until the claim
+/// goes, by which time the loops listen on them; in between a client is refused.
+public final class PortClaim: Sendable {
+  /// What was wanted, each port 0 with a number of the kernel's.
+  public let addresses: [ListenAddress]
+  private let descriptors: [Int32]
+
+  /// Takes the addresses.
   ///
   /// - Throws: which address, and why it cannot be had.
-  public static func claim(
-    _ wanted: [ListenAddress]
-  ) async throws(EngineFailure) -> [ListenAddress] {
-    var claimed: [ListenAddress] = []
-    for address in wanted {
-      claimed.append(ListenAddress(address: address.address, port: try await Self.claim(address)))
+  public init(_ wanted: [ListenAddress]) throws(EngineFailure) {
+    var addresses: [ListenAddress] = []
+    var descriptors: [Int32] = []
+    do throws(EngineFailure) {
+      // What is claimed first at a port would hide from our own later ones who else is there.
+      for each in wanted where each.port != 0 && wanted.count(where: { $0.port == each.port }) > 1 {
+        TCP.close(try Self.claim(each, sharesPort: false))
+      }
+      for each in wanted {
+        let isOurs = each.port != 0 && addresses.contains { $0.port == each.port }
+        let descriptor = try Self.claim(each, sharesPort: isOurs)
+        descriptors.append(descriptor)
+        addresses.append(ListenAddress(address: each.address, port: TCP.port(of: descriptor)))
+      }
+    } catch {
+      for descriptor in descriptors { TCP.close(descriptor) }
+      throw error
     }
-    return claimed
+    self.addresses = addresses
+    self.descriptors = descriptors
   }
 
-  private static func claim(_ wanted: ListenAddress) async throws(EngineFailure) -> UInt16 {
+  deinit {
+    for descriptor in self.descriptors { TCP.close(descriptor) }
+  }
+
+  private static func claim(
+    _ wanted: ListenAddress,
+    sharesPort: Bool
+  ) throws(EngineFailure) -> Int32 {
     do throws(TCP.Failure) {
-      let descriptor = try TCP.listen(on: wanted, sharesPort: false)
-      defer { TCP.close(descriptor) }
-      return TCP.port(of: descriptor)
+      return try TCP.claim(wanted, sharesPort: sharesPort)
     } catch {
       switch error.code {
       case EADDRINUSE:

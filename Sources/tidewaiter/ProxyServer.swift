@@ -37,6 +37,8 @@ final class ProxyServer: Sendable {
   private let scanners: ScannerService?
   private let loader: RulingLoader
   private let engine: NIOEngine
+  /// Until the engine listens.
+  private let claim: Mutex<PortClaim?>
   private let ruleCount: Mutex<Int>
   private let started = CAStore.now()
 
@@ -48,12 +50,14 @@ final class ProxyServer: Sendable {
     self.configuration = configuration
     // With ca.per_case there is none before the case is open.
     let sharedCA = configuration.ca.isPerCase ? nil : try CAStore(configuration).open()
-    let listen: [ListenAddress]
+    let claim: PortClaim
     do {
-      listen = try await NIOEngine.claim(configuration.listen.proxy)
+      claim = try PortClaim(configuration.listen.proxy)
     } catch {
       throw CommandFailure(.runtime, error.description)
     }
+    let listen = claim.addresses
+    self.claim = Mutex(claim)
     self.listen = listen
     let own = Self.ownAddresses(listen)
     // Everything that can be wrong with a file is found before the case is opened.
@@ -171,6 +175,7 @@ final class ProxyServer: Sendable {
   func start() async throws {
     do {
       try await self.engine.listen()
+      self.claim.withLock { $0 = nil }
     } catch {
       throw CommandFailure(.runtime, error.description)
     }

@@ -155,14 +155,11 @@ import TideCore
   @Test("A port that is taken, and a server that is not there, say why")
   func failures() throws {
     let loopback = IPAddress.v4(0x7F00_0001)
-    let listener = try TCP.listen(
-      on: ListenAddress(address: loopback, port: 0),
-      sharesPort: false
-    )
+    let listener = try TCP.listen(on: ListenAddress(address: loopback, port: 0))
     let port = TCP.port(of: listener)
     #expect(port != 0)
     #expect(throws: TCP.Failure.self) {
-      try TCP.listen(on: ListenAddress(address: loopback, port: port), sharesPort: false)
+      try TCP.claim(ListenAddress(address: loopback, port: port), sharesPort: false)
     }
     let (client, _) = try TCP.connect(to: loopback, port: port)
     let accepted = try #require(try TCP.accept(listener))

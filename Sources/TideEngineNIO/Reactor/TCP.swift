@@ -16,28 +16,43 @@ enum TCP {
     let port: UInt16
   }
 
-  /// Listens.
+  /// Holds an address without listening on it: who comes there is refused.
   ///
   /// - Parameters:
-  ///   - address: where.
-  ///   - backlog: how many clients wait in the kernel at most.
-  ///   - sharesPort: whether others of ours listen on it too (`SO_REUSEPORT`).
-  /// - Returns: the socket.
+  ///   - address: which; port 0 is a number of the kernel's.
+  ///   - sharesPort: whether a claim of ours may have the port already; else nobody may.
+  /// - Returns: the socket, which ours may listen beside.
   /// - Throws: why it cannot be had.
-  static func listen(
-    on address: ListenAddress,
-    backlog: Int32 = 1_024,
+  static func claim(
+    _ address: ListenAddress,
     sharesPort: Bool
   ) throws(Failure) -> Int32 {
     try self.checked(
       unsafe address.address.octets.withUnsafeBufferPointer { octets in
-        unsafe tide_tcp_listen(
+        unsafe tide_tcp_claim(
           octets.baseAddress,
           Int32(octets.count),
           address.port,
-          backlog,
           sharesPort ? 1 : 0
         )
+      }
+    )
+  }
+
+  /// Listens, beside others of ours that listen there or hold the address (`SO_REUSEPORT`).
+  ///
+  /// - Parameters:
+  ///   - address: where.
+  ///   - backlog: how many clients wait in the kernel at most.
+  /// - Returns: the socket.
+  /// - Throws: why it cannot be had.
+  static func listen(
+    on address: ListenAddress,
+    backlog: Int32 = 1_024
+  ) throws(Failure) -> Int32 {
+    try self.checked(
+      unsafe address.address.octets.withUnsafeBufferPointer { octets in
+        unsafe tide_tcp_listen(octets.baseAddress, Int32(octets.count), address.port, backlog)
       }
     )
   }

@@ -95,7 +95,7 @@ struct DoctorCommand: AsyncParsableCommand {
       for (name, detail) in try RunningReport(configuration).rows { check(name) { detail } }
     } catch {
       switch error.code {
-      case .notRunning: checks.append(await Self.listening(configuration))
+      case .notRunning: checks.append(Self.listening(configuration))
       case .alreadyRunning, .refused, .malformed, .timeOut, .system:
         // There may be one: nothing it would have said of itself or of devices was seen.
         let detail = "the proxy's own report cannot be had: \(error.detail)"
@@ -117,9 +117,9 @@ struct DoctorCommand: AsyncParsableCommand {
   }
 
   /// Whether the proxy's ports are free.
-  private static func listening(_ configuration: Configuration) async -> Check {
+  private static func listening(_ configuration: Configuration) -> Check {
     do throws(EngineFailure) {
-      _ = try await NIOEngine.claim(configuration.listen.proxy)
+      _ = try PortClaim(configuration.listen.proxy)
       let listen = configuration.listen.proxy.map(\.description).joined(separator: ", ")
       return Check(check: "listen", ok: true, detail: listen)
     } catch {
