@@ -139,7 +139,7 @@ extension ReportPage {
         if before > 0 { html.element("i", "⟨\(self.text.common.bytes(before))⟩ ") }
         let kind = self.text.kind(exhibit.finding.kind)
         let count = excerpt.boxed.count + excerpt.omitted.inside
-        html.element("mark", "[\(kind), \(self.text.common.bytes(count))]")
+        html.element("mark", "[\(kind)\(self.text.common.comma)\(self.text.common.bytes(count))]")
         if after > 0 { html.element("i", " ⟨\(self.text.common.bytes(after))⟩") }
         return
       }
@@ -178,7 +178,7 @@ extension ReportPage {
       let digest =
         self.facts.sources.first { $0.source.name == signal.source }
         .map { " (SHA-256 \($0.source.sha256.prefix(16))…)" } ?? ""
-      signals.append(words.signal(parts.joined(separator: ", "), source + digest))
+      signals.append(words.signal(parts.joined(separator: self.text.common.comma), source + digest))
     }
     let address = flow.address.map { "\(Visible.text($0, limit: 64)) : \(flow.port)" }
     let rows: [(name: String, value: String, isCode: Bool)] = [

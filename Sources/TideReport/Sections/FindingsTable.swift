@@ -74,7 +74,9 @@ extension ReportPage {
       (group.possible, words.possible),
     ].filter { $0.0 > 0 }
     guard counts.count > 1 else { return counts.first?.1 ?? "" }
-    return counts.map { "\($0.1) \(ReportText.number($0.0))" }.joined(separator: ", ")
+    return counts.map { "\($0.1) \(ReportText.number($0.0))" }.joined(
+      separator: self.text.common.comma
+    )
   }
 
   private func outcome(_ group: Tally.Group) -> String {
@@ -84,12 +86,12 @@ extension ReportPage {
         group.sent > 0 ? self.text.common.log : nil,
         group.replaced > 0 ? words.replaced(group.replaced) : nil,
         group.stopped > 0 ? words.stopped(group.stopped) : nil,
-      ].compactMap { $0 }.joined(separator: ", ")
+      ].compactMap { $0 }.joined(separator: self.text.common.comma)
     }
     return [
       group.sent > 0 ? words.sent(group.sent) : nil,
       group.replaced > 0 ? words.replaced(group.replaced) : nil,
       group.stopped > 0 ? words.stopped(group.stopped) : nil,
-    ].compactMap { $0 }.joined(separator: ", ")
+    ].compactMap { $0 }.joined(separator: self.text.common.comma)
   }
 }

@@ -70,7 +70,7 @@ extension ReportPage {
     for name in names.prefix(20) {
       let clients = (known[name] ?? []).sorted().prefix(8).enumerated()
         .map { self.shown.client($1, $0 + 1) }
-      let list = clients.isEmpty ? "" : " – \(clients.joined(separator: ", "))"
+      let list = clients.isEmpty ? "" : " – \(clients.joined(separator: self.text.common.comma))"
       lines.append(self.shown.device(name) + list)
     }
     if names.count > 20 { lines.append("… \(ReportText.number(names.count - 20))") }

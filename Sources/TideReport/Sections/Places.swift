@@ -55,7 +55,10 @@ extension ReportPage {
     let names = rows.prefix(12).map { region, count in
       "\(self.text.region(region)) – \(self.text.common.flows(count))"
     }
-    html.element("p", self.text.places.notOnMap(names.joined(separator: "; ")))
+    html.element(
+      "p",
+      self.text.places.notOnMap(names.joined(separator: self.text.common.semicolon))
+    )
   }
 
   private func lands(into html: inout HTMLWriter) {

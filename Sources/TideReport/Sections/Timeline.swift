@@ -202,6 +202,7 @@ extension ReportPage {
     let shown = sorted.prefix(6).map { "\(self.text.kind($0.key)) \(ReportText.number($0.value))" }
     let rest = sorted.dropFirst(6).reduce(0) { $0 + $1.value } + phase.more
     let more = rest > 0 ? [self.text.timeline.otherKinds(rest)] : []
-    return shown.isEmpty && more.isEmpty ? "–" : (shown + more).joined(separator: ", ")
+    return shown.isEmpty && more.isEmpty
+      ? "–" : (shown + more).joined(separator: self.text.common.comma)
   }
 }

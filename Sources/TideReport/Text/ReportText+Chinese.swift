@@ -31,6 +31,8 @@ extension ReportText {
         guard items.count > 1, let last = items.last else { return items.first ?? "" }
         return items.dropLast().joined(separator: "、") + "及" + last
       },
+      comma: "、",
+      semicolon: "；",
       kinds: [
         "imei": "國際行動設備識別碼（IMEI）", "meid": "行動設備識別碼（MEID）",
         "imsi": "國際行動用戶識別碼（IMSI）", "iccid": "SIM 卡卡號（ICCID）",

@@ -34,6 +34,8 @@ extension ReportText {
         guard items.count > 1, let last = items.last else { return items.first ?? "" }
         return items.dropLast().joined(separator: ", ") + " and " + last
       },
+      comma: ", ",
+      semicolon: "; ",
       kinds: [
         "imei": "IMEI", "meid": "MEID", "imsi": "IMSI", "iccid": "SIM card number (ICCID)",
         "msisdn": "Own phone number", "contact_phone": "Contact’s phone number",

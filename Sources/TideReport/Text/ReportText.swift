@@ -22,6 +22,10 @@ struct ReportText: Sendable {
     let duration: @Sendable (_ seconds: Int64) -> String
     /// `a, b and c`.
     let list: @Sendable ([String]) -> String
+    /// What stands between the members of a row that has no last word.
+    let comma: String
+    /// The same where members have commas of their own.
+    let semicolon: String
     /// What one kind is called at the head of a row.
     let kinds: [String: String]
     let local: String
