@@ -20,18 +20,26 @@ OTHER_DESCRIPTORS = 200
 
 
 class OneLoop(proxies.Observing):
-    name, title, cores, changes = "one", "1 loop", ALL_CORES, {"loops": 1}
+    name, title, cores, changes, count = "one", "1 loop", (machine.PROXY_CORE,), {"loops": 1}, 1
 
 
 class TwoLoops(proxies.Observing):
-    name, title, cores, changes = "two", "2 loops", ALL_CORES, {"loops": 2}
+    name, title, cores, changes, count = "two", "2 loops", ALL_CORES, {"loops": 2}, 2
+
+
+class OneWorker(proxies.Nginx):
+    name, title, cores, workers, count = "nginx-one", "1 worker", (machine.PROXY_CORE,), 1, 1
+
+
+class TwoWorkers(proxies.Nginx):
+    name, title, cores, workers, count = "nginx-two", "2 workers", ALL_CORES, 2, 2
 
 
 class Load:
     """The load client while it runs: what it says, a line at a time."""
 
-    def __init__(self, words):
-        self.process = machine.start(words, *ALL_CORES, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, words, cores=ALL_CORES):
+        self.process = machine.start(words, *cores, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def said(self):
         line = self.process.stdout.readline()
@@ -50,9 +58,9 @@ class Load:
         self.process.stdout.close()
 
 
-def run(words):
+def run(words, cores=ALL_CORES):
     """What a whole run of the load client says at its end."""
-    load = Load(words)
+    load = Load(words, cores)
     try:
         said = load.said()
     finally:
@@ -72,45 +80,60 @@ WORKS = {
 }
 
 
-def loops_cpu(pid):
-    """Seconds of each loop's thread, in their order."""
-    return [used for name, used in sorted(machine.threads(pid).values()) if name.startswith("loop-")]
+PAIRS = ((OneLoop, TwoLoops), (OneWorker, TwoWorkers))
+
+
+def lanes(proxy):
+    """Seconds of CPU of each loop's thread, or each worker, in their order."""
+    if isinstance(proxy, proxies.Nginx):
+        return [machine.cpu(member) for member in sorted(machine.tree(proxy.pid)) if member != proxy.pid]
+    return [used for name, used in sorted(machine.threads(proxy.pid).values()) if name.startswith("loop-")]
 
 
 def cores(bench):
-    """What a second loop costs: CPU a request of two loops beside one, in pairs of turns."""
-    running = [bench.begin(OneLoop), bench.begin(TwoLoops)]
-    figures = {work: {proxy.name: [] for proxy in running} for work in WORKS}
+    """What a second loop costs: CPU a request of two loops beside one, in pairs of turns; and of nginx's workers.
+
+    One loop shares its core with origin and load client, and two share both cores with the same: each loop has as
+    much around it in both, so what differs is what two loops have in common.
+    """
+    running = {kind: bench.begin(kind) for pair in PAIRS for kind in pair}
+    figures = {work: {kind.name: [] for kind in running} for work in WORKS}
     try:
         for turn in range(bench.chosen.rounds + 1):
             for work, (way, words, connections) in WORKS.items():
-                for proxy in running[::1 if turn % 2 else -1]:
-                    before, loops = machine.cpu(proxy.pid), loops_cpu(proxy.pid)
-                    seconds = bench.chosen.seconds if turn else 1
-                    said = run(cases.command(bench.load, bench.laboratory, proxy, way, "200.json", [
-                        *words, "--connections", connections * proxy.changes["loops"], "--seconds", seconds]))
-                    used = machine.cpu(proxy.pid) - before
-                    shares = [now - then for now, then in zip(loops_cpu(proxy.pid), loops)]
+                for proxy in list(running.values())[::1 if turn % 2 else -1]:
+                    figure = turn_of(bench, proxy, way, [*words, "--connections", connections * proxy.count], bench.chosen.seconds if turn else 1)
                     if turn:
-                        figures[work][proxy.name].append({
-                            "cpu": used / said["answered"], "rate": said["answered"] / said["seconds"], "p99": said["p99"],
-                            "used": used / said["seconds"], "share": min(shares) / max(sum(shares), 0.01)})
-        calls = {proxy.name: futex_calls(bench, proxy) for proxy in running}
+                        figures[work][proxy.name].append(figure)
+        bench.laboratory.move_origin(ALL_CORES)
+        calls = {kind.title: futex_calls(bench, running[kind]) for kind in PAIRS[0]}
     finally:
-        for proxy in running:
+        for proxy in running.values():
             proxy.close()
+        bench.laboratory.move_origin((machine.OTHER_CORE,))
     bench.figures["cores"] = {"works": figures, "futex": calls}
-    lines = ["| work | CPU a request, 1 loop | 2 loops | efficiency, median and range | throughput, 1 loop | 2 loops | busier loop's share |",
-             "| --- | --: | --: | --- | --: | --: | --: |"]
+    lines = ["| work | proxy | CPU a request, one core | two cores | efficiency, median and range | throughput, one core | two cores | busier lane's share |",
+             "| --- | --- | --: | --: | --- | --: | --: | --: |"]
     for work, by_proxy in figures.items():
-        one, two = by_proxy["one"], by_proxy["two"]
-        efficiency = sorted(first["cpu"] / second["cpu"] for first, second in zip(one, two))
-        lines.append(
-            f"| {work} | {middle(one, 'cpu') * 1e6:.1f} us | {middle(two, 'cpu') * 1e6:.1f} us | {statistics.median(efficiency):.2f} [{efficiency[0]:.2f}–{efficiency[-1]:.2f}] "
-            f"| {middle(one, 'rate'):.0f}/s, {middle(one, 'used'):.2f} cores | {middle(two, 'rate'):.0f}/s, {middle(two, 'used'):.2f} cores | {1 - middle(two, 'share'):.0%} |")
+        for one_kind, two_kind in PAIRS:
+            one, two = by_proxy[one_kind.name], by_proxy[two_kind.name]
+            efficiency = sorted(first["cpu"] / second["cpu"] for first, second in zip(one, two))
+            lines.append(
+                f"| {work} | {one_kind.title}, {two_kind.title} | {middle(one, 'cpu') * 1e6:.1f} us | {middle(two, 'cpu') * 1e6:.1f} us | {statistics.median(efficiency):.2f} [{efficiency[0]:.2f}–{efficiency[-1]:.2f}] "
+                f"| {middle(one, 'rate'):.0f}/s | {middle(two, 'rate'):.0f}/s | {1 - middle(two, 'share'):.0%} |")
     lines.append("")
-    lines += [f"futex calls a request, {name}: {count}" for name, count in calls.items()]
+    lines += [f"futex calls a request, {title}: {count}" for title, count in calls.items()]
     return lines
+
+
+def turn_of(bench, proxy, way, words, seconds):
+    """Origin and load client on the proxy's cores, for so long."""
+    bench.laboratory.move_origin(proxy.cores)
+    before, by_lane = machine.cpu(proxy.pid), lanes(proxy)
+    said = run(cases.command(bench.load, bench.laboratory, proxy, way, "200.json", [*words, "--seconds", seconds]), proxy.cores)
+    used = machine.cpu(proxy.pid) - before
+    shares = [now - then for now, then in zip(lanes(proxy), by_lane)]
+    return {"cpu": used / said["answered"], "rate": said["answered"] / said["seconds"], "p99": said["p99"], "share": min(shares) / max(sum(shares), 0.01)}
 
 
 def middle(list_, what):

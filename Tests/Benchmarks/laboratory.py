@@ -85,7 +85,7 @@ class Laboratory:
             location / { }
             location = /sink { proxy_pass http://unix:%s:/; client_body_buffer_size 2m; client_max_body_size 0; }
         """ % sink
-        configuration.write_text(NGINX % {"user": user(), "log": log, "folder": self.folder} + f"""
+        configuration.write_text(NGINX % {"user": user(), "log": log, "folder": self.folder, "workers": 1} + f"""
             root {self.www};
             types {{ application/json json; application/octet-stream bin; }}
             open_file_cache max=16;
@@ -99,6 +99,11 @@ class Laboratory:
         self.origin = machine.start([program("nginx"), "-c", configuration, "-e", log], machine.OTHER_CORE, stdin=subprocess.DEVNULL)
         machine.wait_for(self.resumed_port, self.origin, log)
 
+    def move_origin(self, cores):
+        """The origin works on these cores from now on."""
+        for member in machine.tree(self.origin.pid):
+            os.sched_setaffinity(member, cores)
+
     def close(self):
         machine.end(self.origin)
 
@@ -107,7 +112,7 @@ class Laboratory:
 NGINX = """
     %(user)s
     daemon off;
-    worker_processes 1;
+    worker_processes %(workers)d;
     worker_rlimit_nofile 20000;
     pid %(log)s.pid;
     error_log %(log)s;

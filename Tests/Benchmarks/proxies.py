@@ -76,6 +76,7 @@ class Nginx(Proxy):
 
     name, title, ways = "nginx", "nginx", (KEEP, FULL, RESUMED)
     connects = False
+    workers = 1
 
     def write(self):
         lab = self.laboratory
@@ -90,12 +91,12 @@ class Nginx(Proxy):
             servers += f"""
             upstream {way} {{ server 127.0.0.1:{self.authority_port(way)}; {"keepalive 256; keepalive_requests 1000000000;" if way == KEEP else ""} }}
             server {{
-                listen 127.0.0.1:{port} ssl{" http2" if way == KEEP else ""};
+                listen 127.0.0.1:{port} ssl{" http2" if way == KEEP else ""}{" reuseport" if self.workers > 1 else ""};
                 {cache}
                 location / {{ proxy_pass https://{way}; {connection} proxy_ssl_session_reuse {reuses}; }}
             }}"""
         configuration = self.folder / "nginx.conf"
-        configuration.write_text(NGINX % {"user": user(), "log": self.log, "folder": self.folder} + f"""
+        configuration.write_text(NGINX % {"user": user(), "log": self.log, "folder": self.folder, "workers": self.workers} + f"""
             ssl_certificate {leaf};
             ssl_certificate_key {key};
             client_max_body_size 0;
