@@ -18,8 +18,8 @@ public enum HeadRewrite {
   ) -> MessageHead {
     let fields = head.fields
     let options = self.connectionOptions(fields)
-    var forwarded = head
-    forwarded.fields.removeAll { index in
+    var kept = fields
+    kept.removeAll { index in
       if keepsUpgrade,
         fields.isNamed("upgrade", at: index) || fields.isNamed("connection", at: index)
       {
@@ -30,15 +30,22 @@ public enum HeadRewrite {
       let name = fields.name(at: index)
       return options.contains(self.lowercased(name)) && !self.isEssential(name)
     }
+    guard kept.slots.count < fields.slots.count else { return head }
+    var forwarded = head
+    forwarded.fields = kept
     return forwarded
   }
 
   /// The head of a request with another target; a response as it was.
   public static func withTarget(_ head: MessageHead, _ target: Bytes) -> MessageHead {
     guard case .request(let method, _) = head.start else { return head }
-    var rewritten = head
-    rewritten.start = .request(method: method, target: target)
-    return rewritten
+    return MessageHead(
+      start: .request(method: method, target: target),
+      version: head.version,
+      fields: head.fields,
+      raw: head.raw,
+      pseudo: head.pseudo
+    )
   }
 
   private static func isHopByHop(

@@ -30,7 +30,7 @@ enum BodyFacts {
 
   /// The `boundary` parameter of a multipart type (RFC 2046 §5.1.1); nil if there is none.
   static func boundary(_ fields: HeaderFields) -> Bytes? {
-    guard let type = fields.first("content-type") else { return nil }
+    guard let type = fields.first("content-type"), type.contains(0x3D) else { return nil }
     let name = Array("boundary=".utf8)
     for start in type.indices.dropLast(name.count) {
       let rest = type.dropping(first: start)
@@ -67,11 +67,12 @@ enum BodyFacts {
   ///
   /// The byte speaks first: SDKs send JSON under any type.
   static func syntax(_ fields: HeaderFields, firstByte: UInt8) -> PartSyntax {
+    if firstByte == 0x7B || firstByte == 0x5B { return .json }
     let type = String(
       decoding: (fields.first("content-type") ?? Bytes()).prefix(64).map(ASCII.lowercased),
       as: UTF8.self
     )
-    if firstByte == 0x7B || firstByte == 0x5B || type.contains("json") { return .json }
+    if type.contains("json") { return .json }
     return type.hasPrefix("application/x-www-form-urlencoded") ? .form : .named(Bytes())
   }
 }

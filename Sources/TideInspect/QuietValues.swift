@@ -140,8 +140,8 @@ struct QuietValues {
     // Not a slice: that would keep the whole message.
     let entry = Entry(
       kind: Self.kind(key.place, key.direction),
-      name: Array(key.name),
-      value: Array(key.value)
+      name: unsafe key.name.withUnsafeBytes { unsafe Array($0) },
+      value: unsafe key.value.withUnsafeBytes { unsafe Array($0) }
     )
     guard entry.count <= Self.longest else { return }
     if self.hashes.isEmpty || self.byteCount + entry.count > Self.mostBytes {

@@ -10,8 +10,9 @@ enum MediaType {
 
   /// Whether the content is text, or text with a structure, that identifiers can be read from.
   static func isReadable(_ fields: HeaderFields) -> Bool {
-    fields.all("content-type").contains { value in
-      let essence = self.essence(value)
+    fields.slots.indices.contains { index in
+      guard fields.isNamed("content-type", at: index) else { return false }
+      let essence = self.essence(fields.value(at: index))
       return self.readable.contains { $0.matches(essence) }
     }
   }

@@ -85,7 +85,9 @@ struct Tunnel {
 }
 
 /// What exchanges on a connection share until its destination changes.
-struct Route {
+///
+/// A class, because each exchange keeps it.
+final class Route {
   let answerer: Answerer
   let facts: ConnectionFacts
   /// The CONNECT name and the SNI, or the absolute target's host: rules judge by all of them.

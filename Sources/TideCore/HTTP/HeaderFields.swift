@@ -81,6 +81,14 @@ public struct HeaderFields: Sendable {
     self.firstIndex(named: name).map { self.value(at: $0) }
   }
 
+  /// The value of the one field called `name` (lower case); nil if there is none, or more than one.
+  public func only(_ name: StaticString) -> Bytes? {
+    guard let first = self.firstIndex(named: name),
+      !self.slots.indices[(first + 1)...].contains(where: { self.isNamed(name, at: $0) })
+    else { return nil }
+    return self.value(at: first)
+  }
+
   /// The values of every field called `name` (lower case), in order.
   public func all(_ name: StaticString) -> [Bytes] {
     self.slots.indices.filter { self.isNamed(name, at: $0) }.map { self.value(at: $0) }

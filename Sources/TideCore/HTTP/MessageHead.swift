@@ -36,20 +36,32 @@ public enum StartLine: Hashable, Sendable {
 }
 
 /// Everything of a message that comes before its body.
+///
+/// Copies share what they say, because a head is handed on a dozen times an exchange and rarely changed.
 public struct MessageHead: Sendable {
-  /// The request line or status line; in HTTP/2 what `:method` and `:path`, or `:status`, say.
-  public var start: StartLine
-  /// The sender's version.
-  public var version: HTTPVersion
-  /// The header section.
-  public var fields: HeaderFields
-  /// The head as it came over the wire, blank line included; empty if we made it ourselves.
-  ///
-  /// In HTTP/2, where the wire is HPACK: the decoded field lines in their order, pseudo-fields too, each as
-  /// `name: value` and CRLF, then a blank line.
-  public var raw: Bytes
-  /// The rest of an HTTP/2 request's pseudo-fields; nil for everything else.
-  public var pseudo: PseudoFields?
+  @usableFromInline final class Contents: Sendable {
+    @usableFromInline let start: StartLine
+    @usableFromInline let version: HTTPVersion
+    @usableFromInline let fields: HeaderFields
+    @usableFromInline let raw: Bytes
+    @usableFromInline let pseudo: PseudoFields?
+
+    init(
+      start: StartLine,
+      version: HTTPVersion,
+      fields: HeaderFields,
+      raw: Bytes,
+      pseudo: PseudoFields?
+    ) {
+      self.start = start
+      self.version = version
+      self.fields = fields
+      self.raw = raw
+      self.pseudo = pseudo
+    }
+  }
+
+  @usableFromInline var contents: Contents
 
   /// Joins a start line and fields.
   public init(
@@ -59,11 +71,48 @@ public struct MessageHead: Sendable {
     raw: Bytes = Bytes(),
     pseudo: PseudoFields? = nil
   ) {
-    self.start = start
-    self.version = version
-    self.fields = fields
-    self.raw = raw
-    self.pseudo = pseudo
+    self.contents = Contents(
+      start: start,
+      version: version,
+      fields: fields,
+      raw: raw,
+      pseudo: pseudo
+    )
+  }
+
+  /// The request line or status line; in HTTP/2 what `:method` and `:path`, or `:status`, say.
+  @inlinable public var start: StartLine { self.contents.start }
+
+  /// The sender's version.
+  @inlinable public var version: HTTPVersion {
+    get { self.contents.version }
+    set { if newValue != self.contents.version { self.change(version: newValue) } }
+  }
+
+  /// The header section.
+  @inlinable public var fields: HeaderFields {
+    get { self.contents.fields }
+    set { self.change(fields: newValue) }
+  }
+
+  /// The head as it came over the wire, blank line included; empty if we made it ourselves.
+  ///
+  /// In HTTP/2, where the wire is HPACK: the decoded field lines in their order, pseudo-fields too, each as
+  /// `name: value` and CRLF, then a blank line.
+  @inlinable public var raw: Bytes { self.contents.raw }
+
+  /// The rest of an HTTP/2 request's pseudo-fields; nil for everything else.
+  @inlinable public var pseudo: PseudoFields? { self.contents.pseudo }
+
+  @usableFromInline
+  mutating func change(version: HTTPVersion? = nil, fields: HeaderFields? = nil) {
+    self.contents = Contents(
+      start: self.start,
+      version: version ?? self.version,
+      fields: fields ?? self.fields,
+      raw: self.raw,
+      pseudo: self.pseudo
+    )
   }
 
   /// The request's method; empty for a response.

@@ -47,13 +47,25 @@ struct DelimitedScanner {
     }
   }
 
+  /// Whether a byte is one that `separator` counts: nearly all of a text are not.
+  private static func isTelling(_ byte: UInt8) -> Bool {
+    // 01 to 03, 09, 1C to 1F, `#`, `,` and `;`; then `[`, `^`, `{`, `|` and `~`.
+    let (low, high): (UInt64, UInt64) = (0x0800_1008_F000_020E, 0x5800_0000_4800_0000)
+    return byte < 128 && (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 == 1
+  }
+
   /// What separates the fields of `span`: a control character, a tab, `|`, `,`, `;`, `^`, `~` or `#`, or 0.
   static func separator(of span: Span<UInt8>) -> UInt8 {
     var counts: (tab: Int, bar: Int, comma: Int, semicolon: Int) = (0, 0, 0, 0)
     var others: (caret: Int, tilde: Int, number: Int) = (0, 0, 0)
     var control: UInt8 = 0xFF
     var index = 0
-    while index < min(span.count, 1024), span[index] != 0x0A {
+    let end = min(span.count, 1024)
+    while index < end, span[index] != 0x0A {
+      guard self.isTelling(span[index]) else {
+        index += 1
+        continue
+      }
       let isTight = index + 1 < span.count && span[index + 1] != 0x20
       switch span[index] {
       case 0x01...0x03, 0x1C...0x1F: control = min(control, span[index])

@@ -14,9 +14,10 @@ public enum UnitFraming: Hashable, Sendable {
   /// What is compressed as a whole has none. A gRPC message is compressed by itself; where there is a
   /// Content-Encoding too, a server that knows no gRPC takes it off all of the content.
   public static func of(_ fields: HeaderFields) -> UnitFraming? {
-    let types = fields.all("content-type")
     // Two types are no type: the recipient may read either.
-    guard types.count == 1, let framing = self.of(mediaType: types[0]) else { return nil }
+    guard let type = fields.only("content-type"), let framing = self.of(mediaType: type) else {
+      return nil
+    }
     let isPlain = fields.all("content-encoding").allSatisfy { value in
       ListElements(value).allSatisfy { $0.isText("identity") }
     }

@@ -67,13 +67,14 @@ extension ConnectionMachine {
 
   private func forwardHTTP1(_ part: MessagePart, _ direction: Direction, _ exchange: Exchange) {
     do throws(HTTPFailure) {
+      let large = Self.large(part)
       switch direction {
       case .request:
         guard self.up.isOpen else { return }
-        if try Self.sendInPlace(part, &self.serverCodec, &self.up) { return }
+        if let large, try Self.sendInPlace(large, &self.serverCodec, &self.up) { return }
         try self.serverCodec.send(part, &self.up.output)
       case .response:
-        if try Self.sendInPlace(part, &self.deviceCodec, &self.down) { return }
+        if let large, try Self.sendInPlace(large, &self.deviceCodec, &self.down) { return }
         try self.deviceCodec.send(part, &self.down.output)
       }
     } catch {
@@ -115,15 +116,19 @@ extension ConnectionMachine {
     do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
   }
 
+  /// What is worth encrypting where it lies.
+  private static func large(_ part: MessagePart) -> Bytes? {
+    guard case .body(let bytes) = part, bytes.count >= 4_096 else { return nil }
+    return bytes
+  }
+
   /// Encrypts a large piece of a body where it lies, if its framing adds nothing to it.
   private static func sendInPlace(
-    _ part: MessagePart,
+    _ bytes: Bytes,
     _ codec: inout HTTP1Codec,
     _ side: inout Side
   ) throws(HTTPFailure) -> Bool {
-    guard case .body(let bytes) = part, bytes.count >= 4_096, let tls = side.tls,
-      try codec.passBody(bytes.count)
-    else { return false }
+    guard let tls = side.tls, try codec.passBody(bytes.count) else { return false }
     Self.encrypt(&side, tls)
     do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
     return true

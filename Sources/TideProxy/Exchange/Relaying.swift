@@ -15,10 +15,10 @@ extension ConnectionMachine {
     return MessageFacts(
       device: self.judgedDevice,
       hosts: exchange.hosts,
-      aliases: (self.route?.aliases ?? []) + (exchange.requestedHost?.aliases ?? []),
+      aliases: Self.joined(self.route?.aliases ?? [], exchange.requestedHost?.aliases),
       port: connection?.authority.port ?? 0,
       address: connection?.address,
-      candidates: (connection?.candidates ?? []) + (exchange.requestedHost?.candidates ?? []),
+      candidates: Self.joined(connection?.candidates ?? [], exchange.requestedHost?.candidates),
       direction: relay.direction,
       method: exchange.method,
       path: path,
@@ -26,6 +26,11 @@ extension ConnectionMachine {
       size: relay.size,
       protocols: exchange.kind.protocols
     )
+  }
+
+  /// The connection's, which nearly every message has to itself, and what a request's own host adds.
+  private static func joined<Element>(_ common: [Element], _ own: [Element]?) -> [Element] {
+    own.map { common + $0 } ?? common
   }
 
   /// Inspects and judges a head, and plans for its body; false if the message was stopped.

@@ -23,8 +23,18 @@ private struct TopicMemory {
   /// Names of as many bytes are remembered as fit a word.
   private static let longest = 8
 
-  private var names = [UInt64](repeating: 0, count: TopicMemory.count)
-  private var topics = [LeafTopics](repeating: [], count: TopicMemory.count)
+  /// Fewer leaves are not worth the table.
+  private static let fewest = 16
+
+  private var names: [UInt64] = []
+  private var topics: [LeafTopics] = []
+
+  /// For so many leaves.
+  init(leafCount: Int) {
+    guard leafCount >= Self.fewest else { return }
+    self.names = [UInt64](repeating: 0, count: Self.count)
+    self.topics = [LeafTopics](repeating: [], count: Self.count)
+  }
 
   /// What the name at `range` says.
   mutating func topics(of span: Span<UInt8>, _ range: Range<Int>) -> LeafTopics {
@@ -33,7 +43,7 @@ private struct TopicMemory {
     var end = range.upperBound
     while end > range.lowerBound, ASCII.isDigit(span[end - 1]) { end -= 1 }
     // Zeros in front would make two names one.
-    guard end - range.lowerBound <= Self.longest, end > range.lowerBound,
+    guard !self.names.isEmpty, end - range.lowerBound <= Self.longest, end > range.lowerBound,
       span[range.lowerBound] != 0
     else { return LeafTopics(name: span.extracting(range)) }
     var name: UInt64 = 0
@@ -93,7 +103,7 @@ extension Leaves {
     // What is not named goes by its group's name, as its siblings do.
     var lastGroup = -1
     var lastTopics: LeafTopics = []
-    var memory = TopicMemory()
+    var memory = TopicMemory(leafCount: self.survey.leaves.count)
     for index in self.survey.leaves {
       let topics: LeafTopics
       if case .name(let range) = layer.nodes[index].key {
