@@ -30,6 +30,7 @@ enum BodyFacts {
 
   /// The `boundary` parameter of a multipart type (RFC 2046 §5.1.1); nil if there is none.
   static func boundary(_ fields: HeaderFields) -> Bytes? {
+    // Most types have no parameter at all.
     guard let type = fields.first("content-type"), type.contains(0x3D) else { return nil }
     let name = Array("boundary=".utf8)
     for start in type.indices.dropLast(name.count) {

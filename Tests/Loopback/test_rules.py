@@ -7,12 +7,12 @@ import os
 import pathlib
 import select
 import signal
-import socket
 import ssl
 import subprocess
 
 from harness import RULES_BLOCK, Folder, LoopbackTest, binary, environment_with, eventually
 from identifiers import CARRIER, HOSTS, IMEI, IMSI, OUTSIDE, OWN, WATCHED, both_servers, cut_digest
+from ports import listener
 from wire import Truncated
 
 
@@ -82,11 +82,11 @@ class Recording(LoopbackTest):
         """A tunnel to a server that speaks first works, its flow ends when either side closes, and the proxy stops in order."""
         proxy = self.proxy(hosts=HOSTS)
         for closing in ("client", "server"):
-            with self.subTest(closing=closing), socket.create_server(("127.0.0.1", 0)) as listener:
-                port = listener.getsockname()[1]
+            with self.subTest(closing=closing), listener() as listening:
+                port = listening.getsockname()[1]
                 answer, wire = proxy.connect(f"{OUTSIDE}:{port}")
-                listener.settimeout(10)
-                server, _ = listener.accept()
+                listening.settimeout(10)
+                server, _ = listening.accept()
                 with wire, server:
                     server.settimeout(10)
                     server.sendall(b"220 ready\r\n")

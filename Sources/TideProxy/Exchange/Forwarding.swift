@@ -67,7 +67,7 @@ extension ConnectionMachine {
 
   private func forwardHTTP1(_ part: MessagePart, _ direction: Direction, _ exchange: Exchange) {
     do throws(HTTPFailure) {
-      let large = Self.large(part)
+      let large = Self.largeBody(part)
       switch direction {
       case .request:
         guard self.up.isOpen else { return }
@@ -106,9 +106,12 @@ extension ConnectionMachine {
     }
   }
 
+  /// So many bytes are worth encrypting where they lie.
+  private static let large = 4_096
+
   /// Queues plain bytes; large ones are encrypted where they lie.
   private static func append(_ bytes: Bytes, _ side: inout Side) {
-    guard bytes.count >= 4_096, let tls = side.tls else {
+    guard bytes.count >= self.large, let tls = side.tls else {
       side.output += bytes.array
       return
     }
@@ -116,9 +119,9 @@ extension ConnectionMachine {
     do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
   }
 
-  /// What is worth encrypting where it lies.
-  private static func large(_ part: MessagePart) -> Bytes? {
-    guard case .body(let bytes) = part, bytes.count >= 4_096 else { return nil }
+  /// A part's bytes, if they are worth encrypting where they lie.
+  private static func largeBody(_ part: MessagePart) -> Bytes? {
+    guard case .body(let bytes) = part, bytes.count >= self.large else { return nil }
     return bytes
   }
 

@@ -35,6 +35,19 @@ import TideCore
     #expect(leaves(opened(self.decoder, bytes), bytes) == wanted)
   }
 
+  @Test("Of all bytes these separate fields, and none where brackets do")
+  func separators() {
+    let wanted = Set<UInt8>([1, 2, 3, 9, 0x1C, 0x1D, 0x1E, 0x1F]).union("#,;^|~".utf8)
+    for byte in 0...UInt8.max {
+      let text = [0x61, byte, 0x62, byte, 0x63]
+      #expect(DelimitedScanner.separator(of: text.span) == (wanted.contains(byte) ? byte : 0))
+    }
+    for bracket in "[{".utf8 {
+      let text = [bracket] + Array("a,b,c".utf8)
+      #expect(DelimitedScanner.separator(of: text.span) == 0)
+    }
+  }
+
   @Test("A first line of names names the columns, quoted fields are one")
   func columns() {
     let text: Bytes = "imei,name,n\n490154203237518,\"Lee, \"\"Bo\"\"\",1\n490154203237519,Ada,2\n"
