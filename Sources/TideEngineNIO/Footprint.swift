@@ -92,18 +92,29 @@ public enum Footprint {
 
 /// Notices that far fewer connections are open than were, and what they had can be given back: some 40 KiB each,
 /// between what is still in use, which the allocator would keep for ever.
+///
+/// It waits until no more of them go: what is given back while they do leaves what the last ones had.
 struct Ebb {
   /// Fewer that are gone are not worth a walk over the heap.
   static let least = 1_000
+  /// How many notes in a row have to be no lower than the one before; four of a loop's are a second.
+  static let restingNotes = 4
 
   private var highest = 0
+  private var last = 0
+  private var rested = 0
 
   /// Takes note of how many connections are open.
   ///
-  /// - Returns: whether at most a quarter are left of the most there were since it last said so.
+  /// - Returns: whether at most a quarter are left of the most there were since it last said so, and no fewer than a
+  ///   while ago.
   mutating func isLow(_ count: Int) -> Bool {
+    self.rested = count < self.last ? 0 : min(self.rested + 1, Self.restingNotes)
+    self.last = count
     self.highest = max(self.highest, count)
-    guard self.highest - count >= Self.least, count <= self.highest / 4 else { return false }
+    guard self.highest - count >= Self.least, count <= self.highest / 4,
+      self.rested == Self.restingNotes
+    else { return false }
     self.highest = count
     return true
   }

@@ -65,16 +65,38 @@ import Testing
     )
   }
 
-  @Test("Memory is given back when a thousand connections and three quarters of all are gone, once")
+  @Test("Memory is given back when a thousand connections, three quarters of all, are gone: once")
   func ebb() {
     var ebb = Ebb()
-    func isLow(_ counts: Int...) -> [Bool] { counts.map { ebb.isLow($0) } }
-    #expect(!isLow(0, 900, 0, 0, 10_000, 2_501).contains(true))
-    #expect(isLow(2_500) == [true])
+    /// How many notes of the same number it takes; nil if ten do not do.
+    func notes(of count: Int) -> Int? {
+      (1...10).map { _ in ebb.isLow(count) }.firstIndex(of: true).map { $0 + 1 }
+    }
+    #expect(notes(of: 0) == nil)
+    #expect(notes(of: 900) == nil)
+    #expect(notes(of: 0) == nil)
+    #expect(notes(of: 10_000) == nil)
+    #expect(notes(of: 2_501) == nil)
+    #expect(notes(of: 2_500) == 5)
     // From there anew.
-    #expect(!isLow(2_500, 1_000, 800, 626).contains(true))
-    #expect(isLow(600) == [true])
-    #expect(!isLow(600, 0, 999, 0, 1_000).contains(true))
-    #expect(isLow(0) == [true])
+    #expect(notes(of: 2_500) == nil)
+    #expect(notes(of: 626) == nil)
+    #expect(notes(of: 600) == 5)
+    #expect(notes(of: 600) == nil)
+    #expect(notes(of: 0) == nil)
+    #expect(notes(of: 1_000) == nil)
+    #expect(notes(of: 0) == 5)
+  }
+
+  @Test("Memory is not given back while connections still go")
+  func ebbing() {
+    var ebb = Ebb()
+    func isLow(_ counts: [Int]) -> [Bool] { counts.map { ebb.isLow($0) } }
+    #expect(!isLow(Array(stride(from: 9_900, through: 0, by: -100))).contains(true))
+    #expect(isLow([0, 0, 0, 0]) == [false, false, false, true])
+    // Where some come as others go, that is a rest too.
+    ebb = Ebb()
+    #expect(!isLow([5_000, 1_000, 900, 905, 901, 901, 903, 903]).contains(true))
+    #expect(isLow([904]) == [true])
   }
 }
