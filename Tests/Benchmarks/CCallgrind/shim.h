@@ -2,5 +2,5 @@
 #pragma once
 #include <valgrind/callgrind.h>
 
-/// Begins to count instructions, or ends it.
-static inline void tide_toggle_collect(void) { CALLGRIND_TOGGLE_COLLECT; }
+/// Ends what is counted together, and begins anew: what was counted goes to a file of its own.
+static inline void tide_dump_counts(void) { CALLGRIND_DUMP_STATS; }

@@ -9,6 +9,7 @@ enum ExchangeBenchmarks {
   static var all: [Benchmark] {
     [
       Self.exchange("exchange-observe", .observe), Self.exchange("exchange-record", .record),
+      Self.known, Self.relay,
     ]
   }
 
@@ -21,6 +22,32 @@ enum ExchangeBenchmarks {
     ) {
       let connection = try Connection(mode)
       return { try connection.exchange() }
+    }
+  }
+
+  private static var known: Benchmark {
+    Benchmark(
+      name: "exchange-known",
+      unit: "a keep-alive GET of 200 bytes of JSON, query and answer those of before",
+      units: 500,
+      warmUp: 20
+    ) {
+      let connection = try Connection(.observe)
+      return { try connection.exchange(1) }
+    }
+  }
+
+  private static var relay: Benchmark {
+    Benchmark(
+      name: "relay-content",
+      unit: "16 KiB of a body, down, one piece of many",
+      units: 500,
+      warmUp: 20
+    ) {
+      let connection = try Connection(.observe)
+      let piece = Samples.random(16 << 10)
+      try connection.begin(contentLength: 600 * piece.count)
+      return { try connection.relay(piece) }
     }
   }
 }
@@ -36,9 +63,13 @@ private final class Connection {
   private let context: LoopContext
   private let requests: [Bytes]
   private let contents: [Bytes]
+  /// The content of the answer that is under way; nil where `contents` says it.
+  private var contentLength: Int?
   private var turn = 0
   private var instant: UInt64 = 1_000_000_000
   private var received = 0
+  private var spare: [[Command]] = []
+  private var upstream = UpstreamID(0)
 
   init(_ mode: Mode) throws {
     var numbers = Samples.Numbers()
@@ -90,16 +121,39 @@ private final class Connection {
   }
 
   func exchange() throws {
+    try require(self.turn + 1 < Self.count, "no request is said twice")
+    try self.exchange(self.turn + 1)
+  }
+
+  /// The exchange of that number, perhaps once more.
+  func exchange(_ turn: Int) throws {
     self.received = 0
-    self.turn += 1
-    try require(self.turn < Self.count, "no request is said twice")
-    try self.give(.received(.downstream, self.requests[self.turn]))
+    self.turn = turn
+    try self.give(.received(.downstream, self.requests[turn]))
     try require(self.received > 200, "an answer of \(self.received) bytes")
+  }
+
+  /// Asks, and is answered with a head alone; `relay` gives the content.
+  func begin(contentLength: Int) throws {
+    self.contentLength = contentLength
+    try self.give(.received(.downstream, self.requests[0]))
+    try require(self.received > 0, "no head")
+  }
+
+  func relay(_ piece: Bytes) throws {
+    self.received = 0
+    try self.give(.received(.upstream(self.upstream), piece))
+    try require(self.received == piece.count, "\(self.received) bytes of \(piece.count)")
   }
 
   private func give(_ event: Event) throws {
     self.instant += 10_000
-    var commands: [Command] = []
+    // As the engine does: their room is used again.
+    var commands = self.spare.popLast() ?? []
+    defer {
+      commands.removeAll(keepingCapacity: true)
+      self.spare.append(commands)
+    }
     self.machine.handle(
       event,
       at: Moment(instant: Instant(nanoseconds: self.instant), wall: PolicyBenchmarks.wall),
@@ -112,8 +166,15 @@ private final class Connection {
     switch command {
     case .send(.downstream, let bytes): self.received += bytes.count
     case .send(.upstream(let id), _):
-      try self.give(.received(.upstream(id), Self.response))
-      try self.give(.received(.upstream(id), self.contents[self.turn]))
+      self.upstream = id
+      guard let length = self.contentLength else {
+        try self.give(.received(.upstream(id), Self.response))
+        try self.give(.received(.upstream(id), self.contents[self.turn]))
+        return
+      }
+      let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: \(length)\r\n\r\n"
+      try self.give(.received(.upstream(id), Bytes(head)))
     case .resolve(let name):
       let addresses = ["203.0.113.7"].compactMap { IPAddress($0) }
       try self.give(

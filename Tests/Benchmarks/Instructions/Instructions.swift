@@ -25,9 +25,9 @@ enum Instructions {
     let work = try benchmark.prepare()
     // What is made on first use is no cost of what is done a million times.
     for _ in 0..<benchmark.warmUp { try work() }
-    tide_toggle_collect()
+    tide_dump_counts()
     for _ in 0..<benchmark.units { try work() }
-    tide_toggle_collect()
+    tide_dump_counts()
   }
 }
 
