@@ -5,8 +5,8 @@ import COpenSSL
 /// Whatever is left in it is taken for the failure of the next call, which may be another
 /// connection's; so it is emptied before each call that reports through it and after each failure.
 enum ErrorQueue {
-  /// Forgets all errors.
-  static func clear() { ERR_clear_error() }
+  /// Forgets all errors; where there are none, as nearly always, without going through the queue.
+  static func clear() { if ERR_peek_error() != 0 { ERR_clear_error() } }
 
   /// The packed code of the error that came first, if there is one; it stays queued.
   static var first: UInt? {

@@ -279,7 +279,12 @@ public import TideCore
       let target = unsafe room.baseAddress.map { unsafe $0 + filled }
       let result = unsafe SSL_read_ex(self.handle, target, room.count - filled, &count)
       filled += count
-      if result == 1 { continue }
+      if result == 1 {
+        if unsafe !self.input.isEmpty || SSL_has_pending(self.handle) == 1 { continue }
+        // All that came is read: to ask again would only say so.
+        self.endsAtRecord = true
+        return .dry
+      }
       switch unsafe SSL_get_error(self.handle, result) {
       case SSL_ERROR_WANT_READ: return .dry
       case SSL_ERROR_ZERO_RETURN: return .closed
