@@ -296,12 +296,16 @@ public final class BodyInspection {
   /// The last byte is there: opens what was gathered.
   private func end(_ findings: inout [Finding]) {
     self.settle(Bytes(), isFinal: true, &findings)
+    guard self.isGathering else { return }
     let isWhole = self.strand == nil
-    guard self.isGathering, let part = self.strand?.part ?? self.part else { return }
     let gathered = self.strand?.kept ?? self.gathered
+    let key = isWhole && !gathered.isEmpty ? self.key : nil
+    if let key, self.context.quiet.contains(key) {
+      self.stopGathering()
+      return
+    }
+    guard let part = self.strand?.part ?? self.part else { return }
     defer { self.stopGathering() }
-    let key = isWhole ? self.key : nil
-    if let key, self.context.quiet.contains(key) { return }
     var examination = Examination(self.context, part, self.context.budget())
     let specimen = examination.examine(gathered, searchesPart: isWhole)
     var new = specimen.findings(part, self.context.plan.name(of:))

@@ -45,13 +45,31 @@ public final class InspectionContext {
   /// is the query key, the field's name in lower case, or the cookie's name.
   public func inspect(head: MessageHead, direction: Direction) -> [Finding] {
     var search = HeadSearch()
-    for piece in HeadPart.beforeFields(of: head, direction) {
+    for piece in self.isQuietBeforeFields(head, direction)
+      ? [] : HeadPart.beforeFields(of: head, direction)
+    {
       let key = piece.key(direction)
       if !self.quiet.contains(key) { self.search([piece], key, &search) }
     }
     self.search(head.fields, direction, isTrailer: false, &search)
     self.limitMetInHead = search.exceeded
     return search.findings
+  }
+
+  /// Whether it is known that nothing is in what comes before the fields.
+  private func isQuietBeforeFields(_ head: MessageHead, _ direction: Direction) -> Bool {
+    guard HeadPart.method(of: head) == nil,
+      self.quiet.contains(target: head.target, direction)
+    else { return false }
+    guard let authority = head.pseudo?.authority else { return true }
+    return self.quiet.contains(
+      QuietValues.Key(
+        place: .field,
+        direction: direction,
+        name: HeadPart.host,
+        value: authority
+      )
+    )
   }
 
   /// Searches a trailer section.
@@ -200,6 +218,9 @@ struct HeadPart {
     case fixed
   }
 
+  /// What whom an HTTP/2 request is for is called.
+  static let host: Bytes = "host"
+
   let place: Place
   let part: Part
   let bytes: Bytes
@@ -214,6 +235,7 @@ struct HeadPart {
     let target = head.target
     var parts: [HeadPart] = []
     if !target.isEmpty {
+      parts.reserveCapacity(2)
       let end = target.firstIndex(of: 0x3F) ?? target.count
       parts.append(
         HeadPart(
@@ -236,7 +258,7 @@ struct HeadPart {
       parts.append(
         HeadPart(
           place: .fixed,
-          part: Part(location: .header, direction: direction, syntax: .named("host")),
+          part: Part(location: .header, direction: direction, syntax: .named(self.host)),
           bytes: authority
         )
       )
@@ -274,12 +296,7 @@ struct HeadPart {
       parts.append(HeadPart(place: .fixed, part: part, bytes: name))
     }
     let value = fields.value(at: index)
-    if value.isEmpty || fields.isNamed("content-length", at: index)
-      || fields.isNamed("transfer-encoding", at: index)
-      || fields.isNamed("proxy-authorization", at: index)
-    {
-      return parts
-    }
+    if value.isEmpty || self.isOurs(index, fields) { return parts }
     let isCookie = fields.isNamed("cookie", at: index) || fields.isNamed("set-cookie", at: index)
     parts.append(
       HeadPart(
@@ -293,6 +310,16 @@ struct HeadPart {
       )
     )
     return parts
+  }
+
+  /// Whether a field frames the message, or is for us alone: nothing is searched for in it.
+  static func isOurs(_ index: Int, _ fields: HeaderFields) -> Bool {
+    switch fields.slots[index].name.count {
+    case 14: fields.isNamed("content-length", at: index)
+    case 17: fields.isNamed("transfer-encoding", at: index)
+    case 19: fields.isNamed("proxy-authorization", at: index)
+    default: false
+    }
   }
 
   /// What is found in a piece that is no field depends on this.

@@ -94,17 +94,43 @@ struct QuietValues {
     return key.withView { self.contains($0) }
   }
 
-  /// The indices of the fields of which that is not known.
+  /// Whether it is known that nothing is in a request's target, before its `?` and after it.
+  mutating func contains(target: Bytes, _ direction: Direction) -> Bool {
+    if target.isEmpty { return true }
+    if self.hashes.isEmpty { return false }
+    return unsafe target.withUnsafeBytes { target in
+      let end = unsafe target.firstIndex(of: 0x3F) ?? target.count
+      let noName = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+      let path = unsafe View(
+        kind: Self.kind(.path, direction),
+        name: noName,
+        value: UnsafeRawBufferPointer(rebasing: target[..<end])
+      )
+      guard self.contains(path) else { return false }
+      guard end + 1 < target.count else { return true }
+      let query = unsafe View(
+        kind: Self.kind(.query, direction),
+        name: noName,
+        value: UnsafeRawBufferPointer(rebasing: target[(end + 1)...])
+      )
+      return self.contains(query)
+    }
+  }
+
+  /// The indices of the fields of which that is not known, but for those that are not searched.
   mutating func unknown(
     in fields: HeaderFields,
     _ place: Place,
     _ direction: Direction
   ) -> [Int] {
-    if self.hashes.isEmpty { return Array(0..<fields.count) }
     var unknown: [Int] = []
+    if self.hashes.isEmpty {
+      for index in 0..<fields.count where !HeadPart.isOurs(index, fields) { unknown.append(index) }
+      return unknown
+    }
     let kind = Self.kind(place, direction)
     unsafe fields.buffer.withUnsafeBytes { buffer in
-      for index in 0..<fields.count {
+      for index in 0..<fields.count where !HeadPart.isOurs(index, fields) {
         let slot = fields.slots[index]
         let view = unsafe View(
           kind: kind,

@@ -64,8 +64,12 @@ final class CompiledRule: Sendable {
     _ findings: [Finding] = [],
     at stage: JudgementStage
   ) -> RuleMatch {
-    let (judged, addresses) = self.judged(facts)
-    return self.match(facts, judged, findings, stage, addresses)
+    switch self.candidates {
+    case .any: return self.match(facts, facts.candidates, findings, stage, .some)
+    case .allowedOnly:
+      let (judged, addresses) = self.judged(facts)
+      return self.match(facts, judged, findings, stage, addresses)
+    }
   }
 
   /// The addresses that the rule is asked about, and how many of them have to be in a region.

@@ -17,7 +17,11 @@ extension PolicySnapshot {
   }
 
   /// How a message's content is handled, from what its head says.
-  public func bodyPlan(for facts: MessageFacts) -> BodyPlan {
+  public func bodyPlan(for facts: MessageFacts) -> BodyPlan { self.opening(for: facts).plan }
+
+  /// How a message's content is handled, and the verdict while nothing is found: each rule is asked once.
+  public func opening(for facts: MessageFacts) -> (plan: BodyPlan, verdict: Verdict) {
+    var tally = Tally()
     var inspects = facts.direction == .request || MediaType.isReadable(facts.fields)
     var holding = BodyPlan.Holding.none
     var otherwise = Action.allow
@@ -27,7 +31,8 @@ extension PolicySnapshot {
       let match = rule.match(facts, at: .message)
       switch match {
       case .missed, .excepted: continue
-      case .matched, .pending: break
+      case .matched: tally.add(rule)
+      case .pending: break
       }
       if rule.when.asksFindings || rule.decided >= .redact { inspects = true }
       guard rule.applied >= .redact else { continue }
@@ -41,13 +46,14 @@ extension PolicySnapshot {
         holding = max(holding, rule.blockHolding)
       }
     }
-    return BodyPlan(
+    let plan = BodyPlan(
       inspects: inspects,
       holding: holding,
       otherwise: otherwise,
       otherwiseRule: otherwiseRule,
       mayRedact: mayRedact
     )
+    return (plan, tally.verdict(in: self.mode))
   }
 
   private func rules(for direction: Direction) -> [CompiledRule] {

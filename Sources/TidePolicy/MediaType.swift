@@ -17,8 +17,9 @@ enum MediaType {
     }
   }
 
+  /// The most usual first.
   private static let readable = [
-    "text/*", "*+json", "*+xml", "application/*json", "application/xml", "application/*javascript",
-    "application/x-www-form-urlencoded", "multipart/*", "application/graphql", "application/jwt",
+    "application/*json", "text/*", "application/x-www-form-urlencoded", "application/*javascript",
+    "*+json", "*+xml", "application/xml", "multipart/*", "application/graphql", "application/jwt",
   ].map { Glob($0, ignoringCase: true) }
 }

@@ -10,12 +10,12 @@ extension ConnectionMachine {
 
   func flushUpstream() {
     guard let id = self.upstream, self.up.isOpen, !self.up.hasEndedWriting else { return }
-    if let bytes = Self.takeOutput(&self.up) { self.commands.append(.send(.upstream(id), bytes)) }
+    if let bytes = Self.takeOutput(self.up) { self.commands.append(.send(.upstream(id), bytes)) }
   }
 
   /// Sends what is queued for the device.
   func sendDownstream() {
-    guard self.down.isOpen, !self.down.hasEndedWriting, let bytes = Self.takeOutput(&self.down)
+    guard self.down.isOpen, !self.down.hasEndedWriting, let bytes = Self.takeOutput(self.down)
     else { return }
     self.give(bytes)
   }
@@ -30,7 +30,7 @@ extension ConnectionMachine {
       self.down.tls?.close()
     }
     if self.down.closing != .abort, !self.down.hasEndedWriting,
-      let bytes = Self.takeOutput(&self.down)
+      let bytes = Self.takeOutput(self.down)
     {
       self.give(bytes)
     }
@@ -69,18 +69,18 @@ extension ConnectionMachine {
   }
 
   /// What a side's socket is to be given, nil if nothing: head and first body bytes share a record.
-  private static func takeOutput(_ side: inout Side) -> Bytes? {
+  private static func takeOutput(_ side: Side) -> Bytes? {
     guard let tls = side.tls else {
       guard !side.output.isEmpty else { return nil }
       defer { side.output = [] }
       return Bytes(side.output)
     }
-    Self.encrypt(&side, tls)
+    Self.encrypt(side, tls)
     return tls.hasOutput ? tls.takeOutput() : nil
   }
 
   /// Gives what is queued in plain to the session, once there is one to take it.
-  static func encrypt(_ side: inout Side, _ tls: TLSSession) {
+  static func encrypt(_ side: Side, _ tls: TLSSession) {
     guard !side.output.isEmpty, tls.isEstablished else { return }
     // A session that cannot take its own output is broken. The server's ends by time.
     do throws(TLSFailure) { try tls.send(Bytes(side.output)) } catch { side.closing = .abort }

@@ -65,7 +65,7 @@ public final class ConnectionMachine {
   var stage = Stage.awaitingRequest(since: nil)
   var now: Moment
   var commands: [Command] = []
-  var down = Side()
+  let down = Side()
   var up = Side()
   /// The upstream leg in use, if any; events of another are late and ignored.
   var upstream: UpstreamID?
@@ -250,10 +250,7 @@ public final class ConnectionMachine {
     case up
   }
 
-  private subscript(half: Half) -> Side {
-    get { half == .down ? self.down : self.up }
-    set { if half == .down { self.down = newValue } else { self.up = newValue } }
-  }
+  private subscript(half: Half) -> Side { half == .down ? self.down : self.up }
 
   private func leg(of half: Half) -> Leg? { half == .down ? .downstream : self.leg }
 
@@ -314,7 +311,7 @@ public final class ConnectionMachine {
   // MARK: Records
 
   /// Offers an event to the recorder; stops reading while it has no room.
-  func record(_ event: FlowEvent) {
+  func record(_ event: consuming FlowEvent) {
     switch self.context.sink.offer(event) {
     case .accepted: return
     case .pause:

@@ -2,7 +2,9 @@ import TideTLS
 
 extension ConnectionMachine {
   /// One side of the connection.
-  struct Side {
+  ///
+  /// A class: its parts are changed one by one, each by whoever has something to do with it.
+  final class Side {
     var tls: TLSSession?
     /// Plain bytes to be sent at the end of this event.
     var output: [UInt8] = []

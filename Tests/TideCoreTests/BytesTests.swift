@@ -12,6 +12,15 @@ import TideCore
     #expect(part.hashValue == Bytes("cde").hashValue)
   }
 
+  @Test("Bytes equal a text by all of its bytes, in their case")
+  func equalsText() {
+    let part = Bytes("a GET or so").slice(2..<5)
+    #expect(part.equals("GET"))
+    #expect(!part.equals("GE") && !part.equals("GETS") && !part.equals("Get"))
+    #expect(Bytes().equals("") && !Bytes().equals("a") && !part.equals(""))
+    #expect(Bytes("né").equals("né"))
+  }
+
   @Test("Appending to a slice leaves its parent alone")
   func appendToSlice() {
     let parent: Bytes = "abcdef"

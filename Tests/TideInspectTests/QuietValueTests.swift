@@ -77,6 +77,32 @@ import TideCore
     #expect(context.quiet.byteCount == kept)
   }
 
+  @Test("A target is searched unless path and query are known, and who an HTTP/2 request is for")
+  func targets() throws {
+    let context = try makeContext()
+    func kinds(_ target: String, authority: String? = nil) -> [FindingKind] {
+      let head = MessageHead(
+        start: .request(method: "GET", target: Bytes(target)),
+        fields: HeaderFields(),
+        pseudo: authority.map { PseudoFields(scheme: "https", authority: Bytes($0)) }
+      )
+      return context.inspect(head: head, direction: .request).map(\.kind)
+    }
+    let known = ["/v1", "/v1?n=1", "/v1?", "/?n=1", "*", ""]
+    for _ in 0..<2 { for target in known { #expect(kinds(target).isEmpty) } }
+    #expect(known.allSatisfy { context.quiet.isKnown(target: $0) })
+    #expect(!context.quiet.isKnown(target: "/v1?n=2") && !context.quiet.isKnown(target: "/v2?n=1"))
+    // A path and a query are not each other's.
+    #expect(!context.quiet.isKnown(target: "n=1?/v1"))
+    for _ in 0..<3 {
+      #expect(kinds("/v1?n=\(Phone.imei)") == [.imei])
+      #expect(kinds("/\(Phone.imei)?n=1") == [.imei])
+      #expect(kinds("/v1?n=1", authority: "\(Phone.imei).collect.example") == [.imei])
+      #expect(kinds("/v1?n=1", authority: "collect.example").isEmpty)
+      #expect(kinds("/v1?n=1").isEmpty)
+    }
+  }
+
   @Test("The same body is found each time, under whatever type it comes")
   func bodies() throws {
     let context = try makeContext()
@@ -115,5 +141,12 @@ import TideCore
     #expect(first != nil)
     _ = context.inspect(head: head, direction: .request)
     #expect(context.limitMetInHead == first)
+  }
+}
+
+extension QuietValues {
+  fileprivate func isKnown(target: String) -> Bool {
+    var copy = self
+    return copy.contains(target: Bytes(target), .request)
   }
 }

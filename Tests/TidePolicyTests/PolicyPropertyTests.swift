@@ -208,6 +208,7 @@ import TideRegion
       let facts = try world.facts(policy)
       let plan = policy.bodyPlan(for: facts)
       let head = policy.verdict(for: facts)
+      #expect(policy.opening(for: facts) == (plan, head))
       let later = policy.verdict(for: facts, findings: world.findings())
       if later.applied == .redact { #expect(plan.mayRedact && plan.holding >= .unit) }
       if later.applied == .block, head.applied != .block { #expect(plan.holding >= .window) }

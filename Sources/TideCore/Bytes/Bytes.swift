@@ -187,6 +187,16 @@ extension Bytes: Hashable {
   }
 }
 
+extension Bytes {
+  /// Whether these are the bytes of `text`; what `==` says of a literal, without making `Bytes` of it.
+  public func equals(_ text: StaticString) -> Bool {
+    guard self.count == text.utf8CodeUnitCount else { return false }
+    return text.withUTF8Buffer { text in
+      unsafe self.withUnsafeBytes { unsafe $0.elementsEqual(text) }
+    }
+  }
+}
+
 extension Bytes: ExpressibleByStringLiteral {
   /// Makes the UTF-8 of a literal.
   public init(stringLiteral value: String) { self.init(value) }

@@ -265,7 +265,7 @@ public enum Offer: Sendable {
 /// Called from every loop; must not block.
 public protocol FlowEventSink: Sendable {
   /// Takes an event.
-  func offer(_ event: FlowEvent) -> Offer
+  func offer(_ event: consuming FlowEvent) -> Offer
   /// Whether a sender that was told to pause may go on.
   var hasRoom: Bool { get }
 }

@@ -95,7 +95,7 @@ public final class EvidenceRecorder: FlowEventSink, Sendable {
   }
 
   /// Takes an event; `pause` if evidence is required and the writer is behind or cannot write.
-  public func offer(_ event: FlowEvent) -> Offer { self.ring.offer(event) }
+  public func offer(_ event: consuming FlowEvent) -> Offer { self.ring.offer(event) }
 
   /// Records a phase mark, such as "SIM inserted".
   public func mark(_ text: String) { self.note(type: "mark", fields: ["text": text]) }

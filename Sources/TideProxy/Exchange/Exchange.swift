@@ -135,7 +135,7 @@ final class Exchange {
   }
 
   var method: Bytes { self.request.head.method }
-  var answersHead: Bool { self.method == "HEAD" }
+  var answersHead: Bool { self.method.equals("HEAD") }
 
   /// What carries the content of a direction: a WebSocket has relays of its own.
   func carrier(_ direction: Direction) -> MessageRelay? {

@@ -71,10 +71,10 @@ extension ConnectionMachine {
       switch direction {
       case .request:
         guard self.up.isOpen else { return }
-        if let large, try Self.sendInPlace(large, &self.serverCodec, &self.up) { return }
+        if let large, try Self.sendInPlace(large, &self.serverCodec, self.up) { return }
         try self.serverCodec.send(part, &self.up.output)
       case .response:
-        if let large, try Self.sendInPlace(large, &self.deviceCodec, &self.down) { return }
+        if let large, try Self.sendInPlace(large, &self.deviceCodec, self.down) { return }
         try self.deviceCodec.send(part, &self.down.output)
       }
     } catch {
@@ -86,8 +86,8 @@ extension ConnectionMachine {
     switch part {
     case .body(let bytes):
       switch direction {
-      case .request: if self.up.isOpen { Self.append(bytes, &self.up) }
-      case .response: Self.append(bytes, &self.down)
+      case .request: if self.up.isOpen { Self.append(bytes, self.up) }
+      case .response: Self.append(bytes, self.down)
       }
     case .end:
       switch direction {
@@ -110,12 +110,12 @@ extension ConnectionMachine {
   private static let large = 4_096
 
   /// Queues plain bytes; large ones are encrypted where they lie.
-  private static func append(_ bytes: Bytes, _ side: inout Side) {
+  private static func append(_ bytes: Bytes, _ side: Side) {
     guard bytes.count >= self.large, let tls = side.tls else {
       side.output += bytes.array
       return
     }
-    Self.encrypt(&side, tls)
+    Self.encrypt(side, tls)
     do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
   }
 
@@ -129,10 +129,10 @@ extension ConnectionMachine {
   private static func sendInPlace(
     _ bytes: Bytes,
     _ codec: inout HTTP1Codec,
-    _ side: inout Side
+    _ side: Side
   ) throws(HTTPFailure) -> Bool {
     guard let tls = side.tls, try codec.passBody(bytes.count) else { return false }
-    Self.encrypt(&side, tls)
+    Self.encrypt(side, tls)
     do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
     return true
   }

@@ -85,6 +85,13 @@ final class MessageRelay {
     self.plan = BodyPlan(inspects: false, holding: .none, otherwise: .block, mayRedact: false)
   }
 
+  /// Takes in what was found in it since the last time.
+  func note(_ found: [Finding]) {
+    if found.isEmpty { return }
+    self.findings += found
+    if self.units != nil { self.unitFindings += found }
+  }
+
   /// Whether its content is made of units that are judged one by one.
   var hasUnits: Bool { self.units != nil || self.isSocket }
 

@@ -37,13 +37,18 @@ extension ConnectionMachine {
   func judgeHead(_ relay: MessageRelay, _ exchange: Exchange) -> Bool {
     let policy = exchange.policy
     let facts = self.facts(relay, exchange)
-    relay.plan = self.isSinkhole ? Self.sinkholePlan : policy.bodyPlan(for: facts)
+    let opening = policy.opening(for: facts)
+    relay.plan = self.isSinkhole ? Self.sinkholePlan : opening.plan
     var found: [Finding] = []
     if relay.plan.inspects {
       found = exchange.inspection.inspect(head: relay.head, direction: relay.direction)
     }
     let limit = relay.plan.inspects ? exchange.inspection.limitMetInHead : nil
-    guard self.judge(relay, exchange, found, facts: facts) else { return false }
+    relay.note(found)
+    let verdict =
+      relay.findings.isEmpty
+      ? opening.verdict : policy.verdict(for: facts, findings: relay.findings)
+    guard self.carryOut(verdict, found, relay, exchange) else { return false }
     if let limit {
       self.note(exchange, "not every layer of the head was opened: the limit on \(limit) was met")
       guard
@@ -103,16 +108,24 @@ extension ConnectionMachine {
     _ relay: MessageRelay,
     _ exchange: Exchange,
     _ found: [Finding],
-    facts: MessageFacts? = nil,
     atLeast least: Verdict = .pass
   ) -> Bool {
-    relay.findings += found
-    if relay.units != nil { relay.unitFindings += found }
+    relay.note(found)
     var verdict = exchange.policy.verdict(
-      for: facts ?? self.facts(relay, exchange),
+      for: self.facts(relay, exchange),
       findings: relay.findings
     )
     if least.decided > verdict.decided || least.applied > verdict.applied { verdict = least }
+    return self.carryOut(verdict, found, relay, exchange)
+  }
+
+  /// Makes a verdict the message's, with what was found since the last; false if the message was stopped.
+  private func carryOut(
+    _ verdict: Verdict,
+    _ found: [Finding],
+    _ relay: MessageRelay,
+    _ exchange: Exchange
+  ) -> Bool {
     relay.verdict = verdict
     exchange.merge(verdict)
     if !found.isEmpty {

@@ -56,12 +56,15 @@ extension ConnectionMachine {
   }
 
   private func processResponseParts() {
-    let parts = self.responseParts
-    self.responseParts = []
+    // Taken out, since what one part leads to may be the next response; put back for its room.
+    var parts: [MessagePart] = []
+    swap(&parts, &self.responseParts)
     for part in parts {
-      guard case .relaying = self.stage, let exchange = self.exchange else { return }
+      guard case .relaying = self.stage, let exchange = self.exchange else { break }
       self.relayResponse(part, exchange)
     }
+    parts.removeAll(keepingCapacity: true)
+    if self.responseParts.isEmpty { swap(&parts, &self.responseParts) }
   }
 
   private func relayResponse(_ part: MessagePart, _ exchange: Exchange) {

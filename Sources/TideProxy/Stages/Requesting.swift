@@ -118,7 +118,7 @@ extension ConnectionMachine {
 
   /// A request head on the plain side; it is still the first of `requestParts`.
   private func beginProxyRequest(_ head: MessageHead) {
-    if head.method != "CONNECT" { self.openTap() }
+    if !head.method.equals("CONNECT") { self.openTap() }
     let target: RequestTarget
     do throws(HTTPFailure) {
       target = try RequestTarget.parse(method: head.method, target: head.target)
