@@ -8,7 +8,7 @@ import TideCrypto
   @Test("A content's digest is its own, whatever came before it and wherever it differs from that")
   func digests() {
     var recent = RecentContents()
-    for size in [0, 1, 15, 16, 17, 300, 4_096, 4_097] {
+    for size in [0, 1, 15, 16, 17, 300, 4_096, 4_097, 16_384, 32_768, 32_769] {
       let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) }
       var versions = [content, content]
       for place in stride(from: 0, to: size, by: max(1, size / 40)) {

@@ -2,18 +2,22 @@ internal import Glibc
 internal import TideCore
 internal import TideCrypto
 
-/// The digests of small contents that came last: devices are told the same again and again, and to compare
+/// The digests of contents that came last, up to 32 KiB: devices are told the same again and again, and to compare
 /// costs a tenth of hashing.
 ///
 /// `unsafe`: compares by `memcmp`, both sides borrowed for the call.
 struct RecentContents: ~Copyable {
   private struct Entry {
+    /// Of the content that came last in this place.
+    var sample: UInt64 = 0
     var content: [UInt8] = []
     var digest: [UInt8] = []
   }
 
-  /// Larger contents are hashed: what is kept is bounded by this and the number of entries.
-  private static let mostBytes = 4 << 10
+  /// Larger contents are hashed: what is kept is bounded by this and the number of entries, to 2 MiB.
+  private static let mostBytes = 32 << 10
+  /// Larger contents are kept when they seem to come a second time: most come once, and are not copied.
+  private static let mostAtOnce = 4 << 10
 
   /// Each content has one place, where the next one replaces it.
   private var entries = [Entry](repeating: Entry(), count: 64)
@@ -22,9 +26,15 @@ struct RecentContents: ~Copyable {
   /// The SHA-256 of a content.
   mutating func digest(of content: Bytes) -> [UInt8] {
     guard !content.isEmpty, content.count <= Self.mostBytes else { return self.hash(content) }
-    let place = Self.sample(content) % self.entries.count
+    let sample = Self.sample(content)
+    let place = Int(sample >> 32) % self.entries.count
     if Self.areEqual(content, self.entries[place].content) { return self.entries[place].digest }
     let digest = self.hash(content)
+    guard content.count <= Self.mostAtOnce || self.entries[place].sample == sample else {
+      self.entries[place].sample = sample
+      return digest
+    }
+    self.entries[place].sample = sample
     self.entries[place].content.removeAll(keepingCapacity: true)
     self.entries[place].content.append(contentsOf: content)
     self.entries[place].digest = digest
@@ -37,7 +47,7 @@ struct RecentContents: ~Copyable {
   }
 
   /// A number that few others have: of the size and some bytes, spread evenly.
-  private static func sample(_ content: Bytes) -> Int {
+  private static func sample(_ content: Bytes) -> UInt64 {
     var sample = UInt64(content.count)
     let step = max(1, content.count / 16)
     content.withSpan { span in
@@ -45,7 +55,7 @@ struct RecentContents: ~Copyable {
         sample = (sample ^ UInt64(span[index])) &* 0x100_0000_01B3
       }
     }
-    return Int(sample >> 32)
+    return sample
   }
 
   private static func areEqual(_ a: Bytes, _ b: [UInt8]) -> Bool {
