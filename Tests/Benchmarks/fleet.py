@@ -17,6 +17,8 @@ import proxies
 ALL_CORES = tuple(machine.CORES)
 # What the proxy needs besides its connections, which are two descriptors each.
 OTHER_DESCRIPTORS = 200
+# Seconds after the last connection by which memory is given back.
+GIVING_BACK = 3
 
 
 class OneLoop(proxies.Observing):
@@ -208,6 +210,8 @@ def idle_round(bench, proxy, count, words):
     finally:
         load.close()
     open_after = settled(proxy, open_before)
+    # A loop has what they had given back once none has gone for a second.
+    time.sleep(GIVING_BACK)
     return {
         "rate": count / said["seconds"], "cpu": used / count, "each": (within - before) / count, "resting": resting, "answered": again["answered"],
         "p50": again["p50"], "p99": again["p99"], "descriptors": (open_before, open_within, open_after), "memory": (before, within, machine.pss(proxy.pid))}
