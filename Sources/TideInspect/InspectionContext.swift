@@ -45,11 +45,11 @@ public final class InspectionContext {
   /// is the query key, the field's name in lower case, or the cookie's name.
   public func inspect(head: MessageHead, direction: Direction) -> [Finding] {
     var search = HeadSearch()
-    for piece in self.isQuietBeforeFields(head, direction)
-      ? [] : HeadPart.beforeFields(of: head, direction)
-    {
-      let key = piece.key(direction)
-      if !self.quiet.contains(key) { self.search([piece], key, &search) }
+    if !self.isQuietBeforeFields(head, direction) {
+      for piece in HeadPart.beforeFields(of: head, direction) {
+        let key = piece.key(direction)
+        if !self.quiet.contains(key) { self.search([piece], key, &search) }
+      }
     }
     self.search(head.fields, direction, isTrailer: false, &search)
     self.limitMetInHead = search.exceeded

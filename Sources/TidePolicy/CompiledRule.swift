@@ -65,6 +65,7 @@ final class CompiledRule: Sendable {
     at stage: JudgementStage
   ) -> RuleMatch {
     switch self.candidates {
+    // As `judged` says, without a copy: this is asked of each rule for each message.
     case .any: return self.match(facts, facts.candidates, findings, stage, .some)
     case .allowedOnly:
       let (judged, addresses) = self.judged(facts)

@@ -30,11 +30,9 @@ struct RecentContents: ~Copyable {
     let place = Int(sample >> 32) % self.entries.count
     if Self.areEqual(content, self.entries[place].content) { return self.entries[place].digest }
     let digest = self.hash(content)
-    guard content.count <= Self.mostAtOnce || self.entries[place].sample == sample else {
-      self.entries[place].sample = sample
-      return digest
-    }
+    let seemsKnown = self.entries[place].sample == sample
     self.entries[place].sample = sample
+    guard seemsKnown || content.count <= Self.mostAtOnce else { return digest }
     self.entries[place].content.removeAll(keepingCapacity: true)
     self.entries[place].content.append(contentsOf: content)
     self.entries[place].digest = digest

@@ -115,8 +115,7 @@ extension ConnectionMachine {
       side.output += bytes.array
       return
     }
-    Self.encrypt(side, tls)
-    do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
+    self.encrypt(bytes, side, tls)
   }
 
   /// A part's bytes, if they are worth encrypting where they lie.
@@ -132,8 +131,13 @@ extension ConnectionMachine {
     _ side: Side
   ) throws(HTTPFailure) -> Bool {
     guard let tls = side.tls, try codec.passBody(bytes.count) else { return false }
-    Self.encrypt(side, tls)
-    do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
+    self.encrypt(bytes, side, tls)
     return true
+  }
+
+  /// Encrypts what is queued, then `bytes` where they lie.
+  private static func encrypt(_ bytes: Bytes, _ side: Side, _ tls: TLSSession) {
+    self.encrypt(side, tls)
+    do throws(TLSFailure) { try tls.send(bytes) } catch { side.closing = .abort }
   }
 }

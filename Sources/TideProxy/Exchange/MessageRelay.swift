@@ -86,7 +86,7 @@ final class MessageRelay {
   }
 
   /// Takes in what was found in it since the last time.
-  func note(_ found: [Finding]) {
+  func take(_ found: [Finding]) {
     if found.isEmpty { return }
     self.findings += found
     if self.units != nil { self.unitFindings += found }

@@ -44,7 +44,7 @@ extension ConnectionMachine {
       found = exchange.inspection.inspect(head: relay.head, direction: relay.direction)
     }
     let limit = relay.plan.inspects ? exchange.inspection.limitMetInHead : nil
-    relay.note(found)
+    relay.take(found)
     let verdict =
       relay.findings.isEmpty
       ? opening.verdict : policy.verdict(for: facts, findings: relay.findings)
@@ -110,7 +110,7 @@ extension ConnectionMachine {
     _ found: [Finding],
     atLeast least: Verdict = .pass
   ) -> Bool {
-    relay.note(found)
+    relay.take(found)
     var verdict = exchange.policy.verdict(
       for: self.facts(relay, exchange),
       findings: relay.findings

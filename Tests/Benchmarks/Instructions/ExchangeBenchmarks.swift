@@ -46,7 +46,7 @@ enum ExchangeBenchmarks {
     ) {
       let connection = try Connection(.observe)
       let piece = Samples.random(16 << 10)
-      try connection.begin(contentLength: 600 * piece.count)
+      try connection.beginContent(of: piece)
       return { try connection.relay(piece) }
     }
   }
@@ -133,9 +133,9 @@ private final class Connection {
     try require(self.received > 200, "an answer of \(self.received) bytes")
   }
 
-  /// Asks, and is answered with a head alone; `relay` gives the content.
-  func begin(contentLength: Int) throws {
-    self.contentLength = contentLength
+  /// Asks, and is answered with a head alone: of a content of as many such pieces as `relay` may give.
+  func beginContent(of piece: Bytes) throws {
+    self.contentLength = Self.count * piece.count
     try self.give(.received(.downstream, self.requests[0]))
     try require(self.received > 0, "no head")
   }
